@@ -1,6 +1,6 @@
 """JSON as it travels: read exactly, refused when ambiguous, written back with every digit it came with.
 
-https://hl7.org/fhir/R4/json.html — "the precision of a decimal has significance: 0.010 is regarded as different to 0.01"
+https://hl7.org/fhir/R4/json.html · https://hl7.org/fhir/R4/datatypes.html#decimal (0.010 is not 0.01)
 """
 
 import json

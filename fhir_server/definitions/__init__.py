@@ -1,0 +1,216 @@
+"""What FHIR R4 says, loaded, never typed in by hand.
+
+The facts of the official core package ship with the server (scripts/build_definitions.py makes them); every FHIR
+package — the national profiles are one — is added to them in the same form.
+
+https://hl7.org/fhir/R4/downloads.html · hl7.fhir.r4.core 4.0.1
+"""
+
+import gzip
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+
+from fhir_server.definitions import compact, valuesets
+from fhir_server.definitions.model import (
+    Binding,
+    Component,
+    Constraint,
+    Element,
+    Member,
+    SearchParameter,
+    TypeDefinition,
+    TypeRef,
+)
+
+__all__ = ["Definitions", "core"]
+
+Json = dict[str, Any]
+
+# https://hl7.org/fhir/R4/datatypes.html#open: these types hold their children in the element that has the type.
+INLINE = {"BackboneElement", "Element"}
+
+
+class Definitions:
+    """The definitions that one server knows: R4's own and those of the packages added.
+
+    Types are built when first asked for, so that loading costs only the reading of the file.
+    """
+
+    def __init__(self, facts: Json, packages: Iterable[Json] = ()):
+        self._types: Json = facts["types"]
+        self._built: dict[str, TypeDefinition] = {}
+        self._members: dict[str, Mapping[str, Member]] = {}
+        self.version: str = facts["version"]
+        self.compartments: Mapping[str, Mapping[str, list[str]]] = facts["compartments"]
+        self.code_systems: dict[str, Json] = dict(facts["codeSystems"])
+        self._value_sets: dict[str, valuesets.Codes | None] = {
+            url: None if codes is None else {system: frozenset(members) for system, members in codes.items()}
+            for url, codes in facts["valueSets"].items()
+        }
+        self.profiles: dict[str, Json] = {}  # canonical URL → StructureDefinition that constrains a type
+        self._rows: list[Json] = facts["searchParameters"]
+        self._add(packages)
+        self._parameters: dict[str, dict[str, SearchParameter]] = {}
+        for row in self._rows:
+            self._parameters.setdefault(row["base"], {})[row["code"]] = _search_parameter(row)
+        self.resource_types: frozenset[str] = frozenset(
+            name for name, facts in self._types.items() if facts["kind"] == "resource" and not facts["abstract"]
+        )
+
+    def _add(self, resources: Iterable[Json]) -> None:
+        of_type: dict[str, list[Json]] = {}
+        for resource in resources:
+            of_type.setdefault(resource["resourceType"], []).append(resource)
+        for definition in of_type.get("StructureDefinition", ()):
+            self.profiles[definition["url"]] = definition
+        for definition in of_type.get("CodeSystem", ()):
+            self.code_systems[definition["url"]] = compact.code_system(definition)
+        sets = {definition["url"]: definition for definition in of_type.get("ValueSet", ())}
+        for url, definition in sets.items():
+            self._value_sets[url] = valuesets.codes(definition, sets, self.code_systems)
+        if parameters := of_type.get("SearchParameter"):
+            self._rows = [*self._rows, *compact.search_parameters(parameters)]
+
+    def type(self, name: str) -> TypeDefinition | None:
+        """Return the type called `name`, or None when R4 has no such type."""
+        if name not in self._built:
+            facts = self._types.get(name)
+            if facts is None:
+                return None
+            self._built[name] = self._build(name, facts)
+        return self._built[name]
+
+    def _build(self, name: str, facts: Json) -> TypeDefinition:
+        root = _tree(facts["elements"])
+        return TypeDefinition(
+            name=name,
+            kind=facts["kind"],
+            base=facts["base"],
+            abstract=facts["abstract"],
+            root=root,
+            pattern=facts.get("pattern"),
+            members=MappingProxyType(_members(root.children)),
+        )
+
+    def members(self, member: Member) -> Mapping[str, Member]:
+        """Return the JSON properties that the value of `member` may have; empty for primitives and resources."""
+        element = member.element
+        if element.content is not None:
+            element = self.element(element.content)
+        if element.children:
+            if element.path not in self._members:
+                self._members[element.path] = MappingProxyType(_members(element.children))
+            return self._members[element.path]
+        definition = self.type(member.type)
+        return {} if definition is None or definition.kind != "complex-type" else definition.members
+
+    def element(self, path: str) -> Element:
+        """Return the element at `path` ("Bundle.link"); raise KeyError when there is none."""
+        name, *steps = path.split(".")
+        definition = self.type(name)
+        if definition is None:
+            raise KeyError(path)
+        element = definition.root
+        for step in steps:
+            try:
+                element = next(child for child in element.children if child.name == step)
+            except StopIteration:
+                raise KeyError(path) from None
+        return element
+
+    def search_parameters(self, type: str) -> Mapping[str, SearchParameter]:
+        """Return the search parameters of resource type `type` by code, those of every resource included."""
+        return _merged(
+            self._parameters.get("Resource", {}),
+            self._parameters.get("DomainResource", {}) if self._is_domain_resource(type) else {},
+            self._parameters.get(type, {}),
+        )
+
+    def _is_domain_resource(self, type: str) -> bool:
+        return bool(self._types[type]["base"] == "DomainResource")
+
+    def codes(self, value_set: str) -> valuesets.Codes | None:
+        """Return the codes of `value_set` by system; None when it is unknown or cannot be enumerated."""
+        return self._value_sets.get(value_set.partition("|")[0])
+
+
+def _merged(*groups: Mapping[str, SearchParameter]) -> Mapping[str, SearchParameter]:
+    merged: dict[str, SearchParameter] = {}
+    for group in groups:
+        merged.update(group)
+    return MappingProxyType(merged)
+
+
+def _tree(elements: list[Json]) -> Element:
+    """Build the element tree from a snapshot's flat list, in which children follow their parent."""
+
+    def subtree(position: int) -> tuple[Element, int]:
+        facts = elements[position]
+        prefix = facts["path"] + "."
+        children = []
+        position += 1
+        while position < len(elements) and elements[position]["path"].startswith(prefix):
+            child, position = subtree(position)
+            children.append(child)
+        return _element(facts, tuple(children)), position
+
+    return subtree(0)[0]
+
+
+def _element(facts: Json, children: tuple[Element, ...]) -> Element:
+    return Element(
+        path=facts["path"],
+        name=facts["path"].rpartition(".")[2],
+        min=facts["min"],
+        max=None if facts["max"] == "*" else int(facts["max"]),
+        types=tuple(TypeRef(row[0], *(tuple(part) for part in row[1:])) for row in facts.get("types", ())),
+        binding=Binding(*facts["binding"]) if "binding" in facts else None,
+        constraints=tuple(Constraint(*row) for row in facts.get("constraints", ())),
+        summary=facts.get("summary", False),
+        modifier=facts.get("modifier", False),
+        content=facts.get("content"),
+        children=children,
+    )
+
+
+def _members(children: Iterable[Element]) -> dict[str, Member]:
+    members = {}
+    for element in children:
+        if element.choice:
+            stem = element.name.removesuffix("[x]")
+            for kind in element.types:
+                members[stem + kind.code[0].upper() + kind.code[1:]] = Member(element, kind.code)
+        else:
+            members[element.name] = Member(element, element.types[0].code if element.types else "BackboneElement")
+    return members
+
+
+def _search_parameter(row: Json) -> SearchParameter:
+    return SearchParameter(
+        code=row["code"],
+        type=row["type"],
+        url=row["url"],
+        base=row["base"],
+        expression=row.get("expression"),
+        targets=tuple(row.get("targets", ())),
+        components=tuple(Component(*component) for component in row.get("components", ())),
+    )
+
+
+@cache
+def core_facts() -> Json:
+    """Read the facts of the official core package that ship with the server."""
+    data = (files("fhir_server.definitions") / "data" / "r4.json.gz").read_bytes()
+    facts: Json = orjson.loads(gzip.decompress(data))
+    return facts
+
+
+@cache
+def core() -> Definitions:
+    """Return R4 alone, without any package."""
+    return Definitions(core_facts())

