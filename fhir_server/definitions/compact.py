@@ -1,6 +1,6 @@
 """Definitions as compact facts: what the server needs of StructureDefinitions, SearchParameters and terminology.
 
-scripts/build_definitions.py makes the file that ships with the server with them; packages are read with them at run time.
+With them scripts/build_definitions.py makes the file that ships with the server, and packages are read at run time.
 
 https://hl7.org/fhir/R4/structuredefinition.html · https://hl7.org/fhir/R4/searchparameter.html
 """
