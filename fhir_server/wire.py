@@ -11,9 +11,14 @@ import orjson
 
 from fhir_server.outcome import Malformed
 
+BYTE_ORDER_MARK = "\ufeff"  # https://www.rfc-editor.org/rfc/rfc8259#section-8.1: a reader may ignore it
+# Beyond these a number is an attack on whoever calculates with it: int(Decimal("1e999999999")) fills the memory.
+MAX_DIGITS = 255  # characters of one number
+MAX_EXPONENT = 999
+
 
 class Exact(Decimal):
-    """A JSON number with a fraction, an exponent or more digits than 64 bits hold, and its text."""
+    """A JSON number with a fraction, an exponent or more digits than 64 bits hold (or -0), and its text."""
 
     __slots__ = ("text",)
     text: str
@@ -29,7 +34,11 @@ def loads(body: bytes | str) -> Any:
     try:
         text = body.decode() if isinstance(body, bytes) else body
         value = json.loads(
-            text, object_pairs_hook=_members, parse_float=Exact, parse_int=_integer, parse_constant=_constant
+            text.removeprefix(BYTE_ORDER_MARK),
+            object_pairs_hook=_members,
+            parse_float=_decimal,
+            parse_int=_integer,
+            parse_constant=_constant,
         )
         dumps(value)  # bounds the depth (254) and refuses lone surrogates
     except UnicodeDecodeError as error:
@@ -48,10 +57,15 @@ def loads(body: bytes | str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Write `value` without white space, decimals with the digits they were read with."""
+    """Write `value` without white space, decimals with the digits they were read with.
+
+    Raise Malformed when it is nested too deep or holds text that is not Unicode, TypeError when it is no JSON at all.
+    """
     try:
         return orjson.dumps(value, default=_exact)
     except TypeError as error:
+        if isinstance(error.__cause__, TypeError):  # what `_exact` raised: a fault of ours, not of the client
+            raise error.__cause__ from None
         raise Malformed(
             "The JSON is nested too deep (over 254 levels) or holds text that is not Unicode",
             "JSON lồng nhau quá sâu (trên 254 mức) hoặc chứa văn bản không phải Unicode",
@@ -61,25 +75,49 @@ def dumps(value: Any) -> bytes:
 def _exact(value: Any) -> orjson.Fragment:
     if isinstance(value, Exact):
         return orjson.Fragment(value.text)
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and value.is_finite():
         return orjson.Fragment(str(value))
-    raise TypeError(type(value).__name__)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        name = next(name for name in names if names.count(name) > 1)
+        name = _shown(_repeated(pairs))
         raise Malformed(
-            f"The property '{name[:64]}' occurs twice in one JSON object: send it once",
-            f"Thuộc tính '{name[:64]}' xuất hiện hai lần trong một đối tượng JSON: chỉ gửi một lần",
+            f"The property '{name}' occurs twice in one JSON object: send it once",
+            f"Thuộc tính '{name}' xuất hiện hai lần trong một đối tượng JSON: chỉ gửi một lần",
         )
     return members
 
 
+def _repeated(pairs: list[tuple[str, Any]]) -> str:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise ValueError("no name occurs twice")
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of `text`, fit to be written in an answer: half a surrogate pair is not."""
+    return text[:64].encode("utf-8", "backslashreplace").decode()
+
+
 def _integer(text: str) -> int | Exact:
-    return int(text) if len(text) < 19 else Exact(text)
+    # As an int, -0 would lose its sign.
+    return int(text) if len(text) < 19 and text != "-0" else _decimal(text)
+
+
+def _decimal(text: str) -> Exact:
+    exponent = text.lower().partition("e")[2]
+    if len(text) > MAX_DIGITS or abs(int(exponent or "0")) > MAX_EXPONENT:
+        raise Malformed(
+            f"The number {text[:32]}… is too long: {MAX_DIGITS} characters and exponent {MAX_EXPONENT} at most",
+            f"Số {text[:32]}… quá dài: tối đa {MAX_DIGITS} ký tự và số mũ {MAX_EXPONENT}",
+        )
+    return Exact(text)
 
 
 def _constant(text: str) -> Any:

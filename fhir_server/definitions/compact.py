@@ -16,6 +16,8 @@ FHIR_TYPE = f"{EXTENSIONS}structuredefinition-fhir-type"
 REGEX = f"{EXTENSIONS}regex"
 # True of every element by the structure of JSON itself; checked there, once.
 STRUCTURAL_CONSTRAINTS = {"ele-1", "ext-1"}
+# http://hl7.org/fhirpath/N1/#literals: strings and delimited identifiers, in which a backslash escapes; or one sign.
+UNION_TOKEN = re.compile(r"'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`|[()\[\]{}|]", re.DOTALL)
 
 
 def structure(definition: Json) -> Json:
@@ -77,11 +79,15 @@ def _pattern(element: Json) -> str | None:
     return None
 
 
-def search_parameters(definitions: Iterable[Json]) -> list[Json]:
-    """Return one row for each resource type of each search parameter, its expression cut to what speaks of the type."""
-    known = {definition["url"]: definition for definition in definitions}
+def search_parameters(definitions: Iterable[Json], known: Iterable[Json] = ()) -> list[Json]:
+    """Return one row for each resource type of each search parameter, its expression cut to what speaks of the type.
+
+    A composite may be made of parameters among `known`: definitions or rows. Raise KeyError when a part is in neither.
+    """
+    own = {definition["url"]: definition for definition in definitions}
+    parts = {definition["url"]: definition for definition in known} | own
     rows = []
-    for definition in known.values():
+    for definition in own.values():
         for base in definition.get("base", ()):
             row = {"code": definition["code"], "type": definition["type"], "url": definition["url"], "base": base}
             if "expression" in definition:
@@ -89,13 +95,13 @@ def search_parameters(definitions: Iterable[Json]) -> list[Json]:
             if targets := definition.get("target"):
                 row["targets"] = targets
             if components := definition.get("component"):
-                row["components"] = [_component(component, known) for component in components]
+                row["components"] = [_component(component, parts) for component in components]
             rows.append(row)
     return rows
 
 
 def _component(component: Json, known: dict[str, Json]) -> list[str]:
-    definition = known[component["definition"]]
+    definition = known[component["definition"].partition("|")[0]]
     return [definition["code"], definition["type"], component["expression"]]
 
 
@@ -112,19 +118,16 @@ def expression_for(base: str, expression: str) -> str:
 
 def split_union(expression: str) -> list[str]:
     """Split at every `|` outside brackets and quotes."""
-    parts, depth, quoted, start = [], 0, False, 0
-    for position, character in enumerate(expression):
-        if character == "'":
-            quoted = not quoted
-        elif quoted:
-            continue
-        elif character in "([":
-            depth += 1
-        elif character in ")]":
-            depth -= 1
-        elif character == "|" and depth == 0:
-            parts.append(expression[start:position])
-            start = position + 1
+    parts, depth, start = [], 0, 0
+    for token in UNION_TOKEN.finditer(expression):
+        match token.group():
+            case "(" | "[" | "{":
+                depth += 1
+            case ")" | "]" | "}":
+                depth -= 1
+            case "|" if depth == 0:
+                parts.append(expression[start : token.start()])
+                start = token.end()
     return [*parts, expression[start:]]
 
 

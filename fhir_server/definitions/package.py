@@ -4,12 +4,14 @@ https://confluence.hl7.org/display/FHIR/NPM+Package+Specification
 """
 
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # published packages hold some files with one
 MAX_FILE = 64 * 1024 * 1024  # bytes; the largest definition of the R4 core package has 3 MB
 
 
@@ -26,15 +28,19 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         files = _members(path)
     else:
         raise NotAPackage(f"{path}: no such file or folder")
+    empty = True
     for name, content in files:
         if name == "package.json" or name.startswith("."):
             continue
         try:
-            resource = orjson.loads(content)
+            resource = orjson.loads(content.removeprefix(BYTE_ORDER_MARK))
         except orjson.JSONDecodeError as error:
             raise NotAPackage(f"{path}: {name} is not JSON: {error}") from error
         if isinstance(resource, dict) and "resourceType" in resource:
+            empty = False
             yield resource
+    if empty:
+        raise NotAPackage(f"{path}: holds no FHIR resource; a package has them as package/*.json")
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -42,12 +48,12 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(path, "r:*") as archive:
             for member in archive:
                 folder, _, name = member.name.rpartition("/")
-                if folder != "package" or not member.isfile() or not name.endswith(".json"):
+                if folder.removeprefix("./") != "package" or not member.isfile() or not name.endswith(".json"):
                     continue
                 if member.size > MAX_FILE:
                     raise NotAPackage(f"{path}: {name} is larger than {MAX_FILE} bytes")
                 file = archive.extractfile(member)
                 if file is not None:
                     yield name, file.read()
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:  # the last three: damaged compression
         raise NotAPackage(f"{path}: not a FHIR package (.tgz): {error}") from error

@@ -4,7 +4,8 @@ https://hl7.org/fhir/R4/valueset.html#expansion
 """
 
 from collections.abc import Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 Codes = dict[str, frozenset[str]]  # system → codes
@@ -12,22 +13,28 @@ Codes = dict[str, frozenset[str]]  # system → codes
 MAX_IMPORTS = 20  # value sets that import each other, deep
 
 
-def codes(
-    value_set: Json, value_sets: Mapping[str, Json], code_systems: Mapping[str, Json], depth: int = 0
-) -> Codes | None:
+class Loaded(NamedTuple):
+    """What value sets are made of, by canonical URL."""
+
+    value_sets: Mapping[str, Json]
+    code_systems: Mapping[str, Json]  # as `compact.code_system` gives them
+    enumerated: Mapping[str, Codes | None] = MappingProxyType({})  # value sets whose codes are known already
+
+
+def codes(value_set: Json, loaded: Loaded, depth: int = 0) -> Codes | None:
     """Return the codes that `value_set` holds, by system; None when they cannot be enumerated from what is loaded."""
     compose = value_set.get("compose")
     if compose is None or depth > MAX_IMPORTS:
         return None
     total: dict[str, set[str]] = {}
     for include in compose.get("include", ()):
-        part = _part(include, value_sets, code_systems, depth)
+        part = _part(include, loaded, depth)
         if part is None:
             return None
         for system, members in part.items():
             total.setdefault(system, set()).update(members)
     for exclude in compose.get("exclude", ()):
-        part = _part(exclude, value_sets, code_systems, depth)
+        part = _part(exclude, loaded, depth)
         if part is None:
             return None
         for system, members in part.items():
@@ -35,15 +42,14 @@ def codes(
     return {system: frozenset(members) for system, members in total.items()}
 
 
-def _part(include: Json, value_sets: Mapping[str, Json], code_systems: Mapping[str, Json], depth: int) -> Codes | None:
+def _part(include: Json, loaded: Loaded, depth: int) -> Codes | None:
     """Return the intersection of what one `include` names: a system's concepts and imported value sets."""
     parts: list[Codes | None] = []
     if system := include.get("system"):
-        members = _of_system(include, code_systems.get(system))
+        members = _of_system(include, loaded.code_systems.get(system))
         parts.append(None if members is None else {system: members})
     for url in include.get("valueSet", ()):
-        imported = value_sets.get(url.partition("|")[0])
-        parts.append(None if imported is None else codes(imported, value_sets, code_systems, depth + 1))
+        parts.append(_imported(url.partition("|")[0], loaded, depth))
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or not known:
         return None
@@ -52,6 +58,12 @@ def _part(include: Json, value_sets: Mapping[str, Json], code_systems: Mapping[s
         system: frozenset(members.intersection(*(other.get(system, frozenset()) for other in others)))
         for system, members in first.items()
     }
+
+
+def _imported(url: str, loaded: Loaded, depth: int) -> Codes | None:
+    if url in loaded.value_sets:
+        return codes(loaded.value_sets[url], loaded, depth + 1)
+    return loaded.enumerated.get(url)
 
 
 def _of_system(include: Json, code_system: Json | None) -> frozenset[str] | None:
