@@ -1,0 +1,26 @@
+"""The only room that knows MongoDB: versions of resources as exact bytes, next to their search entries.
+
+https://hl7.org/fhir/R4/http.html
+"""
+
+from fhir_server.store.database import Limits, Store, connect
+from fhir_server.store.documents import Clock, Put, Stored, last_updated, sequence_at
+from fhir_server.store.failures import ClaimTaken, NotReplicaSet, VersionConflict
+from fhir_server.store.queries import ID, Found, SortKey
+
+__all__ = [
+    "ID",
+    "ClaimTaken",
+    "Clock",
+    "Found",
+    "Limits",
+    "NotReplicaSet",
+    "Put",
+    "SortKey",
+    "Store",
+    "Stored",
+    "VersionConflict",
+    "connect",
+    "last_updated",
+    "sequence_at",
+]

@@ -1,0 +1,202 @@
+"""Searching current versions: pages by keyset cursor, counts, ids and index entries.
+
+https://hl7.org/fhir/R4/search.html#sort and https://hl7.org/fhir/R4/http.html#paging
+
+A page begins where a key ends, not at an offset: the cursor is stateless and deep pages cost as much as the first.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bson.max_key import MaxKey
+
+from fhir_server.store.documents import VERSION_PROJECTION, Stored, stored
+from fhir_server.store.failures import answering
+from fhir_server.store.layout import Document, Layout
+
+Condition = Mapping[str, Any]
+Key = tuple[Any, ...]  # the sort values (str, or None for "missing"), then the sequence
+ID = "_id"
+
+_ALIVE: Document = {"d": {"$exists": False}}
+_POSITIVE = ("$in", "$elemMatch", "$eq", "$all", "$gt", "$gte", "$lt", "$lte")
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """Order by the smallest (ascending) or the largest (descending) entry that starts with `prefix`.
+
+    Resources without such an entry come last either way. The prefix `ID` orders by the resource id instead.
+    """
+
+    prefix: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A match, and the key after which the next page begins."""
+
+    stored: Stored
+    key: Key
+
+
+class Queries:
+    """Searches of one database; none of them takes longer than `milliseconds`."""
+
+    def __init__(self, layout: Layout, milliseconds: int):
+        self._layout = layout
+        self._milliseconds = milliseconds
+
+    async def find(
+        self,
+        type: str,
+        condition: Condition,
+        *,
+        sort: Sequence[SortKey] = (),
+        after: Key | None = None,
+        limit: int,
+        newest_first: bool = True,
+    ) -> list[Found]:
+        """Return up to `limit` matches after the key `after`, by `sort` and then by sequence; raise TooCostly."""
+        if limit < 1:
+            return []
+        if after is not None and len(after) != len(sort) + 1:
+            raise ValueError("the key was made by a search that sorts otherwise")
+        if sort:
+            return await self._sorted(type, condition, sort, after, limit, newest_first)
+        terms = [alive(condition)]
+        if after is not None:
+            terms.append({"s": {"$lt" if newest_first else "$gt": after[0]}})
+        with answering():
+            cursor = self._layout.current(type).find(
+                _all(terms),
+                VERSION_PROJECTION,
+                sort=[("s", -1 if newest_first else 1)],
+                limit=limit,
+                batch_size=limit + 1,
+                max_time_ms=self._milliseconds,
+            )
+            documents = await cursor.to_list()
+        return [Found(stored(type, document["_id"], document), (document["s"],)) for document in documents]
+
+    async def count(self, type: str, condition: Condition, *, limit: int | None = None) -> int:
+        """Return the number of matches, `limit` when there are at least that many; raise TooCostly."""
+        if condition or limit is not None:
+            return await self._count(type, alive(condition), limit)
+        # Both from an index alone: looking for "not deleted" would read every resource.
+        return await self._count(type, {"s": {"$gte": 0}}) - await self._count(type, {"d": True})
+
+    async def ids(self, type: str, condition: Condition, *, limit: int) -> list[str]:
+        """Return the ids of up to `limit` matches, in no order; raise TooCostly."""
+        with answering():
+            cursor = self._layout.current(type).find(
+                alive(condition), {"_id": 1}, limit=limit, max_time_ms=self._milliseconds
+            )
+            return [document["_id"] for document in await cursor.to_list()]
+
+    async def entries(self, type: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return the index entries of those of `ids` that are current and not deleted."""
+        if not ids:
+            return {}
+        with answering():
+            cursor = self._layout.current(type).find(
+                {"_id": {"$in": list(ids)}, **_ALIVE}, {"ix": 1}, max_time_ms=self._milliseconds
+            )
+            return {document["_id"]: tuple(document.get("ix", ())) for document in await cursor.to_list()}
+
+    async def _count(self, type: str, condition: Document, limit: int | None = None) -> int:
+        options: dict[str, Any] = {"maxTimeMS": self._milliseconds}
+        if limit is not None:
+            options["limit"] = limit
+        with answering():
+            return await self._layout.current(type).count_documents(condition, **options)
+
+    async def _sorted(
+        self,
+        type: str,
+        condition: Condition,
+        sort: Sequence[SortKey],
+        after: Key | None,
+        limit: int,
+        newest_first: bool,
+    ) -> list[Found]:
+        keys = [f"k{position}" for position in range(len(sort))]
+        order = {key: -1 if by.descending else 1 for key, by in zip(keys, sort, strict=True)}
+        order["s"] = -1 if newest_first else 1
+        stages: list[Document] = [
+            {"$match": alive(condition)},
+            {"$project": VERSION_PROJECTION | {key: _value(by) for key, by in zip(keys, sort, strict=True)}},
+        ]
+        if after is not None:
+            stages.append({"$match": {"$expr": _beyond(order, after)}})
+        stages += [{"$sort": order}, {"$limit": limit}]
+        with answering():
+            cursor = await self._layout.current(type).aggregate(
+                stages, batchSize=limit + 1, maxTimeMS=self._milliseconds
+            )
+            documents = await cursor.to_list()
+        return [
+            Found(
+                stored(type, document["_id"], document),
+                (*(_missing_as_none(document[key]) for key in keys), document["s"]),
+            )
+            for document in documents
+        ]
+
+
+def alive(condition: Condition) -> Document:
+    """Return `condition` narrowed to resources that are not deleted.
+
+    A tombstone has no entries: where an entry must be there the narrowing is left out, for it would make
+    a count read every match instead of the index alone.
+    """
+    return dict(condition) if _needs_an_entry(condition) else _all([_ALIVE, condition])
+
+
+def _needs_an_entry(condition: Condition) -> bool:
+    wanted = condition.get("ix")
+    if isinstance(wanted, str) or (isinstance(wanted, Mapping) and any(operator in wanted for operator in _POSITIVE)):
+        return True
+    return any(_needs_an_entry(part) for part in condition.get("$and", ()))
+
+
+def _all(terms: Sequence[Condition]) -> Document:
+    kept = [dict(term) for term in terms if term]
+    return kept[0] if len(kept) == 1 else {"$and": kept}
+
+
+def _value(key: SortKey) -> Document | str:
+    """Return the expression of a resource's place under `key`: missing sorts after everything in both directions."""
+    if key.prefix == ID:
+        return "$_id"
+    beyond = key.prefix + chr(sys.maxunicode)
+    entries = {
+        "$filter": {
+            "input": {"$ifNull": ["$ix", []]},
+            "as": "entry",
+            "cond": {
+                "$and": [{"$gte": ["$$entry", {"$literal": key.prefix}]}, {"$lt": ["$$entry", {"$literal": beyond}]}]
+            },
+        }
+    }
+    if key.descending:
+        return {"$ifNull": [{"$max": entries}, None]}  # null is below every string
+    return {"$ifNull": [{"$min": entries}, MaxKey()]}
+
+
+def _beyond(order: Mapping[str, int], after: Key) -> Document:
+    """Return the expression "comes after `after`": greater in the first key that differs."""
+    branches: list[Document] = []
+    equal: list[Document] = []
+    for (key, direction), value in zip(order.items(), after, strict=True):
+        here = {"$literal": MaxKey() if value is None and direction > 0 else value}
+        branches.append({"$and": [*equal, {"$gt" if direction > 0 else "$lt": [f"${key}", here]}]})
+        equal.append({"$eq": [f"${key}", here]})
+    return {"$or": branches}
+
+
+def _missing_as_none(value: Any) -> str | None:
+    return None if isinstance(value, MaxKey) else value
