@@ -1,0 +1,46 @@
+"""The claims around a health certificate: who issued it, when, until when.
+
+https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md#33-claims
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from signing import cbor
+from signing.refusal import Refused
+
+ISSUER, EXPIRES, ISSUED, HCERT = 1, 4, 6, -260
+DCC = 1  # the EU Digital COVID Certificate inside the claim HCERT
+
+
+class Claims(NamedTuple):
+    """The claims as they came: types and times are still to be judged."""
+
+    issuer: Any
+    expires: Any
+    issued: Any
+    hcert: Any
+
+
+def encode(payload: Mapping[str, Any], issuer: str, issued: int, expires: int) -> bytes:
+    """Return the claims that carry `payload`; times in seconds since 1970."""
+    return cbor.dumps({ISSUER: issuer, EXPIRES: expires, ISSUED: issued, HCERT: {DCC: payload}})
+
+
+def parse(data: bytes) -> Claims:
+    """Read the claims; raise Refused when `data` is no CBOR map."""
+    claims = cbor.loads(data)
+    if not isinstance(claims, dict):
+        raise Refused("not-cwt", "the signed content is not a map of claims")
+    return Claims(claims.get(ISSUER), claims.get(EXPIRES), claims.get(ISSUED), claims.get(HCERT))
+
+
+def time(claim: Any) -> datetime:
+    """Return a numeric claim as a time; raise Refused when it is no finite number or beyond the year 9999."""
+    if type(claim) not in (int, float):
+        raise Refused("claims-missing", "a time claim is missing or is not a number")
+    try:
+        return datetime.fromtimestamp(claim, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Refused("claims-not-a-time", f"{claim!r:.40} is not a time") from None

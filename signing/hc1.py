@@ -1,0 +1,63 @@
+"""Health certificates as text: payload → CBOR → CWT → COSE_Sign1 → zlib → Base45 → "HC1:".
+
+https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md#41-serialization
+"""
+
+from calendar import monthrange
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from zlib import compress
+
+from signing import base45, cose, cwt
+from signing.keys import SigningKey
+from signing.refusal import Refused
+
+PREFIX = "HC1:"
+VALIDITY = 12  # months; Decision 5772/QĐ-BYT (2021): the code expires 12 months after it is made
+
+
+class Issued(NamedTuple):
+    """A certificate as it was issued."""
+
+    text: str  # "HC1:…"
+    kid: bytes
+    issued: datetime
+    expires: datetime
+
+
+def issue(payload: Mapping[str, Any], key: SigningKey, now: datetime, issuer: str = "VN") -> Issued:
+    """Sign `payload` at `now`; raise Refused when the certificate of `key` does not cover `now`."""
+    issued = now.astimezone(UTC).replace(microsecond=0)
+    expires = expiry(issued, key)
+    text = encode(payload, key, int(issued.timestamp()), int(expires.timestamp()), issuer)
+    return Issued(text, key.kid, issued, expires)
+
+
+def expiry(issued: datetime, key: SigningKey) -> datetime:
+    """Return `issued` and 12 calendar months, but no later than the end of the certificate of `key`.
+
+    Raise Refused when that certificate does not cover `issued`.
+    """
+    if not key.valid_at(issued):
+        period = f"{key.signer.not_before.isoformat()} to {key.signer.not_after.isoformat()}"
+        raise Refused("signer-not-valid", f"the signer's certificate covers {period}, not {issued.isoformat()}")
+    years, month = divmod(issued.month - 1 + VALIDITY, 12)
+    year, month = issued.year + years, month + 1
+    later = issued.replace(year=year, month=month, day=min(issued.day, monthrange(year, month)[1]))
+    return min(later, key.signer.not_after)
+
+
+def encode(payload: Mapping[str, Any], key: SigningKey, issued: int, expires: int, issuer: str = "VN") -> str:
+    """Return the signed text; times in seconds since 1970, taken as they are (`issue` is the one that judges them)."""
+    message = cose.sign(key, cwt.encode(payload, issuer, issued, expires))
+    return PREFIX + base45.encode(compress(message, 9))
+
+
+def unprefix(text: str) -> str:
+    """Return what follows "HC1:"; raise Refused when the text begins otherwise."""
+    if text.startswith(PREFIX):
+        return text[len(PREFIX) :]
+    if text[: len(PREFIX)].upper() == PREFIX:
+        raise Refused("prefix-lower-case", "the text begins with HC1: in small letters: it was altered on its way")
+    raise Refused("prefix-missing", "the text does not begin with HC1:")
