@@ -72,6 +72,11 @@ def dumps(value: Any) -> bytes:
         ) from error
 
 
+def indented(body: bytes) -> bytes:
+    """Write JSON anew with line breaks and two spaces a level, its numbers digit by digit as they were."""
+    return orjson.dumps(loads(body), default=_exact, option=orjson.OPT_INDENT_2)
+
+
 def _exact(value: Any) -> orjson.Fragment:
     if isinstance(value, Exact):
         return orjson.Fragment(value.text)

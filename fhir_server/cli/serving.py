@@ -1,0 +1,185 @@
+"""`fhir-server serve`: settings, an embedded database when asked for, the application, its processes."""
+
+import asyncio
+import ipaddress
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+
+from fhir_server.cli import demonstration
+from fhir_server.definitions.package import NotAPackage
+from fhir_server.outcome import FhirError
+from fhir_server.server import Server, start
+from fhir_server.settings import Settings
+from fhir_server.store import EmbeddedMongo, EmbeddedUnavailable, NotReplicaSet
+from fhir_server.web.app import Application
+from signing import development
+from signing.refusal import Refused
+
+console = Console(stderr=True)
+log = logging.getLogger("fhir_server")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (default 8080).")] = None,
+    mongodb_uri: Annotated[str | None, typer.Option(help="MongoDB replica set to connect to.")] = None,
+    embedded: Annotated[
+        Path | None, typer.Option(help="Start a MongoDB of its own and keep its data in this folder.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes (default 1).")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Public URL of the FHIR endpoint, behind a proxy.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="Folder of the signing keys and certificates.")] = None,
+    demo: Annotated[bool | None, typer.Option("--demo", help="Load the examples into an empty database.")] = None,
+    insecure_open: Annotated[
+        bool | None,
+        typer.Option("--insecure-open", help="Listen beyond this machine although nothing is authorised yet."),
+    ] = None,
+) -> None:
+    """Serve FHIR below /fhir and certificates below /certificates.
+
+    Every option is also a setting of the environment: FHIR_PORT, FHIR_MONGODB_URI, … (docs/settings.md).
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    settings = configured(given)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("pymongo").setLevel(logging.WARNING)
+    refuse_exposure(settings)
+    if settings.embedded is not None:
+        _serve_embedded(settings, settings.embedded)
+    elif settings.mongodb_uri is not None:
+        run(settings, settings.mongodb_uri)
+    else:
+        stop(
+            "Where shall the data be kept? Give --mongodb-uri mongodb://host/?replicaSet=rs0, "
+            "or --embedded FOLDER for a MongoDB that starts and stops with the server."
+        )
+
+
+def configured(given: dict[str, Any]) -> Settings:
+    """Return the settings of the environment and the command line; when they are not valid, say why and stop."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors()]
+        stop("These settings are not valid: " + "; ".join(problems))
+
+
+def stop(message: str) -> NoReturn:
+    """Print what is wrong and what to do, and end with status 2."""
+    console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def refuse_exposure(settings: Settings) -> None:
+    """Stop when the server would listen beyond this machine without having been told that this is meant."""
+    if settings.insecure_open:
+        console.print("This server is open: whoever reaches it reads and changes everything.", style="yellow")
+    elif not _loopback(settings.host):
+        stop(
+            f"{settings.host} is reachable from other machines, and nothing is authorised yet. "
+            "Listen on 127.0.0.1, or give --insecure-open when something else guards this address."
+        )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _serve_embedded(settings: Settings, folder: Path) -> None:
+    """Start a MongoDB in `folder`, development keys beside it, and serve until told to stop."""
+    if settings.keys is None:
+        keys = folder / "keys"
+        if not keys.exists():
+            development.generate(keys, datetime.now(UTC))
+            console.print(f"Made development signing keys in {keys}: nobody else trusts them.", style="yellow")
+        settings = settings.model_copy(update={"keys": keys})
+    try:
+        with EmbeddedMongo(folder / "mongodb") as mongo:
+            run(settings, mongo.uri)
+    except EmbeddedUnavailable as error:
+        stop(str(error))
+
+
+def run(settings: Settings, mongodb_uri: str) -> None:
+    """Serve with one process, or several that share the listening socket."""
+    listener = socket.create_server((settings.host, settings.port), family=_family(settings.host), backlog=2048)
+    port = listener.getsockname()[1]
+    settings = settings.model_copy(update={"port": port, "mongodb_uri": mongodb_uri})
+    announce(settings, mongodb_uri)
+    options: dict[str, Any] = {
+        "log_config": None,
+        "access_log": False,  # a URL can hold an identifier: the audit log has what may be written down
+        "server_header": False,
+        "workers": settings.workers,
+        "timeout_graceful_shutdown": 20,
+    }
+    if settings.workers == 1:
+        uvicorn.Server(uvicorn.Config(application(settings), **options)).run(sockets=[listener])
+    else:
+        os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json()
+        config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, **options)
+        uvicorn.supervisors.Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def announce(settings: Settings, mongodb_uri: str) -> None:
+    """Print the addresses that a person needs."""
+    address = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{settings.port}"
+    for name, value in {
+        "FHIR": f"{address}/fhir",
+        "Capabilities": f"{address}/fhir/metadata",
+        "Certificates": f"{address}/certificates/trust-list",
+        "Health": f"{address}/health/ready",
+        "MongoDB": mongodb_uri.rpartition("@")[2],  # never its password
+    }.items():
+        console.print(f"{name:13} {value}", markup=False, highlight=False, soft_wrap=True)
+
+
+def worker() -> Application:
+    """Return the application of one of several processes."""
+    settings = Settings(**json.loads(os.environ["FHIR_SERVER_SETTINGS"]))
+    logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
+    return application(settings.model_copy(update={"demo": False}))
+
+
+def application(settings: Settings) -> Application:
+    """Return the application; its server starts and stops with it."""
+    assert settings.mongodb_uri is not None
+    uri = settings.mongodb_uri
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Server]:
+        try:
+            server = await start(settings, uri)
+        except (NotReplicaSet, NotAPackage, Refused, FhirError, OSError) as error:
+            stop(str(error))
+        loading = asyncio.create_task(demonstration.load(server)) if settings.demo else None
+        try:
+            yield server
+        finally:
+            if loading is not None:
+                loading.cancel()
+            await server.close()
+
+    return Application(settings, opened)

@@ -1,0 +1,113 @@
+"""Files of FHIR data as Bundles to send: Bundles as they are, single resources and NDJSON lines in batches.
+
+https://hl7.org/fhir/R4/bundle.html · https://hl7.org/fhir/uv/bulkdata/STU1.0.1/export/index.html#bulk-data-output-file-formats
+"""
+
+import gzip
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fhir_server import wire
+from fhir_server.outcome import FhirError
+
+Json = dict[str, Any]
+
+LINES = 100  # NDJSON lines in one batch
+SUFFIXES = (".json", ".ndjson", ".json.gz", ".ndjson.gz")
+# What others refer to comes first, so that references can be enforced while loading.
+ORDER = (
+    "Organization",
+    "Location",
+    "Practitioner",
+    "PractitionerRole",
+    "Medication",
+    "Patient",
+    "RelatedPerson",
+    "Encounter",
+    "Immunization",
+)
+
+
+class Unit(NamedTuple):
+    """What one request sends: a Bundle, and the lines of it that could not be read."""
+
+    file: Path
+    number: int
+    bundle: Json
+    unreadable: tuple[str, ...] = ()
+
+
+def files(paths: list[Path]) -> list[Path]:
+    """Return the data files at `paths`, folders searched, in an order that references can follow."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found += [file for file in inside if file.is_file() and (file == path or file.name.endswith(SUFFIXES))]
+    return sorted(found, key=_rank)
+
+
+def _rank(file: Path) -> int:
+    stem = file.name.partition(".")[0].partition("-")[0]
+    return ORDER.index(stem) if stem in ORDER else len(ORDER)
+
+
+def units(file: Path, done: int) -> Iterator[Unit]:
+    """Yield what of `file` is to be sent after its first `done` units."""
+    if ".ndjson" in file.name:
+        with opened(file) as lines:
+            yield from islice(_batches(file, lines), done, None)
+    elif done == 0:
+        with opened(file) as text:
+            yield Unit(file, 0, *_bundle([text.read()]))
+
+
+def opened(file: Path) -> io.TextIOBase:
+    """Open a text file, compressed or not."""
+    if file.suffix == ".gz":
+        return io.TextIOWrapper(gzip.open(file), encoding="utf-8")
+    return file.open(encoding="utf-8")
+
+
+def _batches(file: Path, lines: io.TextIOBase) -> Iterator[Unit]:
+    """Yield a unit for each Bundle on a line of its own and for every LINES other resources."""
+    number = 0
+    waiting: list[str] = []
+    for line in lines:
+        if not line.strip():
+            continue
+        if '"resourceType":"Bundle"' in line[:200].replace(" ", ""):
+            if waiting:
+                yield Unit(file, number, *_bundle(waiting))
+                number, waiting = number + 1, []
+            yield Unit(file, number, *_bundle([line]))
+            number += 1
+            continue
+        waiting.append(line)
+        if len(waiting) == LINES:
+            yield Unit(file, number, *_bundle(waiting))
+            number, waiting = number + 1, []
+    if waiting:
+        yield Unit(file, number, *_bundle(waiting))
+
+
+def _bundle(texts: list[str]) -> tuple[Json, tuple[str, ...]]:
+    """Return the Bundle that `texts` hold, or a batch that stores each of them."""
+    resources, unreadable = [], []
+    for text in texts:
+        try:
+            resources.append(wire.loads(text))
+        except FhirError as error:
+            unreadable.append(str(error))
+    if len(resources) == 1 and isinstance(resources[0], dict) and resources[0].get("type") in {"batch", "transaction"}:
+        return resources[0], tuple(unreadable)
+    return {"resourceType": "Bundle", "type": "batch", "entry": [_entry(row) for row in resources]}, tuple(unreadable)
+
+
+def _entry(resource: Any) -> Json:
+    type = str(resource.get("resourceType", "Resource")) if isinstance(resource, dict) else "Resource"
+    if isinstance(resource, dict) and "id" in resource:
+        return {"resource": resource, "request": {"method": "PUT", "url": f"{type}/{resource['id']}"}}
+    return {"resource": resource, "request": {"method": "POST", "url": type}}

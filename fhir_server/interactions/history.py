@@ -1,0 +1,45 @@
+"""history of one resource: every version, newest first, deletions included.
+
+https://hl7.org/fhir/R4/http.html#history
+"""
+
+from urllib.parse import urlencode
+
+from fhir_server.interactions.answer import Answer
+from fhir_server.outcome import BadRequest, NotFound
+from fhir_server.search import bundle
+from fhir_server.server import Context
+
+Params = list[tuple[str, str]]
+
+
+async def instance(ctx: Context, type: str, id: str, params: Params) -> Answer:
+    """Answer with a page of versions; `_count` bounds it, the next link goes on below the last version given."""
+    count, before = _paging(ctx, params)
+    versions = await ctx.server.store.history(type, id, before=before, limit=count + 1)
+    if not versions and before is None:
+        raise NotFound(f"{type}/{id} is not known here", f"Không có {type}/{id} trong hệ thống")
+    page = versions[:count]
+    address = f"{ctx.base_url}/{type}/{id}/_history"
+    links = {"self": f"{address}?{urlencode(params)}" if params else address}
+    if len(versions) > count:
+        links["next"] = f"{address}?{urlencode({'_count': count, '_before': page[-1].version})}"
+    return Answer(200, bundle.history(page, base_url=ctx.base_url, links=links, now=ctx.now))
+
+
+def _paging(ctx: Context, params: Params) -> tuple[int, int | None]:
+    settings = ctx.server.settings
+    numbers = {"_count": settings.default_count, "_before": None}
+    for name, value in params:
+        if name in {"_format", "_pretty"}:
+            continue
+        if name not in numbers:
+            raise BadRequest(
+                f"History of one resource takes _count, not '{name[:64]}'",
+                f"Lịch sử của một tài nguyên nhận _count, không nhận '{name[:64]}'",
+            )
+        if not (value.isascii() and value.isdigit() and len(value) < 10):
+            raise BadRequest(f"{name}={value[:64]} is not a whole number", f"{name}={value[:64]} không phải số nguyên")
+        numbers[name] = int(value)
+    count = numbers["_count"]
+    return max(1, min(settings.max_count, count if count is not None else settings.default_count)), numbers["_before"]

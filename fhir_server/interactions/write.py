@@ -1,0 +1,186 @@
+"""create, update and delete: a resource is checked, stamped, indexed and only then written, whole or not at all.
+
+https://hl7.org/fhir/R4/http.html#create · #update · #delete
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fhir_server import wire
+from fhir_server.interactions import answer
+from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.stamp import digest, stamped
+from fhir_server.outcome import BadRequest, Conflict, Issue, MethodNotAllowed, PreconditionFailed, Unprocessable
+from fhir_server.server import Context
+from fhir_server.settings import Check
+from fhir_server.store import Put, Stored, VersionConflict, last_updated
+from fhir_server.validation import Exists
+
+Json = dict[str, Any]
+Key = tuple[str, str]
+
+ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+ATTEMPTS = 8  # how often an update without If-Match yields to others before it gives up
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A resource that broke no rule; where it refers to."""
+
+    resource: Json
+    questions: tuple[Exists, ...]
+
+
+def check(ctx: Context, type: str, resource: Any) -> Checked:
+    """Return `resource` when it is a valid `type`; raise BadRequest or Unprocessable with every issue at once."""
+    if not isinstance(resource, dict) or "resourceType" not in resource:
+        raise BadRequest(
+            f"The body is not a FHIR resource: send a JSON object with resourceType {type}",
+            f"Nội dung không phải tài nguyên FHIR: hãy gửi đối tượng JSON có resourceType {type}",
+        )
+    if resource["resourceType"] != type:
+        raise BadRequest(
+            f"The body is a {str(resource['resourceType'])[:64]}, the address says {type}: send a {type} here",
+            f"Nội dung là {str(resource['resourceType'])[:64]} nhưng địa chỉ là {type}: hãy gửi {type} tới đây",
+            expression="resourceType",
+        )
+    report = ctx.server.validator.validate(resource)
+    if any(issue.severity in {"error", "fatal"} for issue in report.issues):
+        raise Unprocessable(f"The {type} is not valid", issues=report.issues)
+    return Checked(resource, report.questions)
+
+
+async def missing(ctx: Context, questions: Sequence[Exists], known: Collection[Key] = ()) -> list[Issue]:
+    """Return an issue for each reference to a resource that is neither stored nor among `known`."""
+    if ctx.server.settings.references is Check.OFF:
+        return []
+    asked = {(question.type, question.id) for question in questions} - set(known)
+    stored = await ctx.server.store.read_many(asked)
+    absent = {key for key in asked if key not in stored or stored[key].raw is None}
+    return [
+        Issue(
+            "error",
+            "not-found",
+            f"{question.type}/{question.id} is not stored here: send it first, or in the same transaction",
+            f"{question.type}/{question.id} chưa có trong hệ thống: hãy gửi trước, hoặc trong cùng giao dịch",
+            question.expression,
+            "reference-exists",
+        )
+        for question in questions
+        if (question.type, question.id) in absent
+    ]
+
+
+async def require_references(ctx: Context, checked: Checked, own: Key | None = None) -> None:
+    """Raise Unprocessable when `checked` refers to nothing and the settings enforce references."""
+    if issues := await missing(ctx, checked.questions, {own} if own else ()):
+        raise Unprocessable("A reference leads to nothing", issues=issues)
+
+
+def put(ctx: Context, resource: Json, id: str, superseded: Stored | None, method: str) -> Put:
+    """Return the write that makes `resource` the version after `superseded`."""
+    sequence = ctx.server.clock.next(ctx.now, after=superseded.sequence if superseded else 0)
+    version = superseded.version + 1 if superseded else 1
+    type = resource["resourceType"]
+    written = stamped(resource, id, version, last_updated(sequence))
+    return Put(
+        new=Stored(type, id, version, sequence, wire.dumps(written), digest({**resource, "id": id}), method),
+        superseded=superseded,
+        entries=ctx.server.indexer.entries(written),
+        patient=ctx.server.indexer.compartment(written),
+    )
+
+
+def tombstone(ctx: Context, superseded: Stored) -> Put:
+    """Return the write that deletes the resource whose current version is `superseded`."""
+    sequence = ctx.server.clock.next(ctx.now, after=superseded.sequence)
+    deleted = Stored(superseded.type, superseded.id, superseded.version + 1, sequence, None, None, "DELETE")
+    return Put(new=deleted, superseded=superseded)
+
+
+async def create(ctx: Context, type: str, resource: Any) -> Answer:
+    """Store a new resource under an id of the server's choice."""
+    checked = check(ctx, type, resource)
+    await require_references(ctx, checked)
+    write = put(ctx, checked.resource, ctx.new_id(), None, "POST")
+    await ctx.server.store.write(write)
+    return answer.of(write.new, 201, location=True)
+
+
+async def update(ctx: Context, type: str, id: str, resource: Any, if_match: int | None) -> Answer:
+    """Store the next version of a resource, or its first when the settings allow; `if_match` names the version seen."""
+    checked = check(ctx, type, with_id(resource, id))
+    await require_references(ctx, checked, (type, id))
+    for _ in range(ATTEMPTS):
+        superseded = await ctx.server.store.read(type, id)
+        require_version(superseded, type, id, if_match)
+        require_update_create(ctx, superseded, type, id)
+        write = put(ctx, checked.resource, id, superseded, "PUT")
+        try:
+            await ctx.server.store.write(write)
+        except VersionConflict:
+            continue  # somebody else was first: read again, and let If-Match decide
+        return answer.of(write.new, 200 if superseded and superseded.raw else 201, location=True)
+    raise contended(type, id)
+
+
+async def delete(ctx: Context, type: str, id: str, if_match: int | None) -> Answer:
+    """Delete a resource: its current version says so, its history stays; deleting twice is no error."""
+    for _ in range(ATTEMPTS):
+        superseded = await ctx.server.store.read(type, id)
+        require_version(superseded, type, id, if_match)
+        if superseded is None or superseded.raw is None:
+            return Answer(204, version=superseded.version if superseded else None)
+        write = tombstone(ctx, superseded)
+        try:
+            await ctx.server.store.write(write)
+        except VersionConflict:
+            continue
+        return Answer(204, version=write.new.version, last_modified=write.new.last_updated)
+    raise contended(type, id)
+
+
+def with_id(resource: Any, id: str) -> Any:
+    """Return `resource` with the id that the address names; raise BadRequest when it has another one."""
+    if not ID.fullmatch(id):
+        raise BadRequest(
+            f"'{id[:80]}' is not an id: 1 to 64 letters, digits, '-' or '.'",
+            f"'{id[:80]}' không phải id hợp lệ: 1 đến 64 chữ cái, chữ số, '-' hoặc '.'",
+        )
+    if isinstance(resource, dict) and resource.get("id", id) != id:
+        raise BadRequest(
+            f"The address says id '{id}', the resource '{str(resource['id'])[:80]}': make them equal",
+            f"Địa chỉ ghi id '{id}' nhưng tài nguyên ghi '{str(resource['id'])[:80]}': hãy để giống nhau",
+            expression="id",
+        )
+    return resource
+
+
+def require_version(superseded: Stored | None, type: str, id: str, if_match: int | None) -> None:
+    """Raise PreconditionFailed when the current version is not the one that the client has seen."""
+    if if_match is None or (superseded is not None and superseded.version == if_match):
+        return
+    found = f"version {superseded.version}" if superseded else "nothing"
+    raise PreconditionFailed(
+        f"If-Match says version {if_match} of {type}/{id}, but {found} is current: read it again, then decide",
+        f"If-Match ghi phiên bản {if_match} của {type}/{id} nhưng bản hiện hành khác: hãy đọc lại rồi quyết định",
+    )
+
+
+def require_update_create(ctx: Context, superseded: Stored | None, type: str, id: str) -> None:
+    """Raise MethodNotAllowed when the update would create a resource and the settings forbid it."""
+    if superseded is None and not ctx.server.settings.update_create:
+        raise MethodNotAllowed(
+            f"{type}/{id} does not exist, and this server gives ids itself: use POST {type}",
+            f"{type}/{id} không tồn tại và máy chủ tự cấp id: hãy dùng POST {type}",
+        )
+
+
+def contended(type: str, id: str) -> Conflict:
+    """Return the error for a resource that others kept changing."""
+    return Conflict(
+        f"{type}/{id} is being changed by others at this moment: try again, or use If-Match",
+        f"{type}/{id} đang được nơi khác thay đổi: hãy thử lại, hoặc dùng If-Match",
+    )

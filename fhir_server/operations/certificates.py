@@ -1,0 +1,145 @@
+"""Certificates: issue one from a person's doses, verify one, show its QR code, publish the keys.
+
+$issue-certificate follows Decision 5772/QĐ-BYT (2021): EU DCC 1.3 as HC1, valid for 12 months at most.
+"""
+
+import asyncio
+from base64 import b64decode, b64encode
+from typing import Any
+
+from fhir_server import wire
+from fhir_server.certificates import content, dcc
+from fhir_server.interactions import read, write
+from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.search import matches
+from fhir_server.interactions.stamp import instant
+from fhir_server.operations.call import Call, inputs, parameters, text
+from fhir_server.outcome import BadRequest, NotFound, NotSupported, Unavailable
+from fhir_server.server import Context
+from fhir_server.store import Stored
+from signing import hc1, qr, uvci
+from signing.refusal import Refused
+from signing.verify import verify as verified
+
+Json = dict[str, Any]
+
+FORMATS = "https://fhir.tiemchung.vn/CodeSystem/certificate-format"
+URI = "urn:ietf:rfc:3986"
+KIND = {"system": "http://loinc.org", "code": "82593-5", "display": "Immunization summary report"}
+MAX_DOSES = 500  # of one person; nobody has more
+
+
+async def doses(ctx: Context, patient: str) -> list[Json]:
+    """Return the Immunizations of a person, every status; bounded by MAX_DOSES."""
+    found = await matches(ctx, "Immunization", [("patient", f"Patient/{patient}")], MAX_DOSES)
+    return [wire.loads(stored.raw) for stored in found if stored.raw]
+
+
+async def issue(ctx: Context, call: Call) -> Answer:
+    """Sign a certificate, keep it as a DocumentReference and answer with its text."""
+    values = inputs(call, ("format", "targetDisease"))
+    format = text(values, "format") or "hc1"
+    if format != "hc1":
+        raise NotSupported(
+            f"Format '{format[:32]}' is not issued here: ask for hc1",
+            f"Không cấp định dạng '{format[:32]}': hãy chọn hc1",
+        )
+    assert call.id is not None
+    patient = await read.current(ctx, "Patient", call.id)
+    identifier = uvci.make(ctx.new_id())
+    payload = dcc.payload(
+        wire.loads(patient.raw or b"{}"),
+        await doses(ctx, call.id),
+        target=text(values, "targetDisease"),
+        issuer=ctx.server.settings.certificate_issuer,
+        uvci=identifier,
+    )
+    try:
+        issued = hc1.issue(payload, ctx.server.signers.signer(ctx.now), ctx.now)
+    except Refused as refused:
+        raise Unavailable(
+            f"No certificate can be signed now: {refused}. The operator adds a key (fhir-server keys)",
+            "Hiện chưa thể ký giấy chứng nhận: người vận hành cần bổ sung khóa ký (fhir-server keys)",
+        ) from None
+    document = _document(call.id, identifier, issued, ctx)
+    stored = write.put(ctx, write.check(ctx, "DocumentReference", document).resource, ctx.new_id(), None, "POST")
+    await ctx.server.store.write(stored)
+    return parameters(
+        [
+            {"name": "identifier", "valueUri": identifier},
+            {"name": "content", "valueString": issued.text},
+            {"name": "expires", "valueInstant": instant(issued.expires)},
+            {"name": "document", "valueReference": {"reference": f"DocumentReference/{stored.new.id}"}},
+        ]
+    )
+
+
+def _document(patient: str, identifier: str, issued: hc1.Issued, ctx: Context) -> Json:
+    """Return the DocumentReference that keeps a certificate: the text itself, whose it is, what it is called."""
+    return {
+        "resourceType": "DocumentReference",
+        "masterIdentifier": {"system": URI, "value": identifier},
+        "status": "current",
+        "type": {"coding": [KIND]},
+        "subject": {"reference": f"Patient/{patient}"},
+        "date": instant(issued.issued),
+        "description": ctx.server.settings.certificate_issuer,
+        "content": [
+            {
+                "attachment": {
+                    "contentType": "text/plain",
+                    "data": b64encode(issued.text.encode()).decode(),
+                    "creation": instant(issued.issued),
+                },
+                "format": {"system": FORMATS, "code": "hc1"},
+            }
+        ],
+    }
+
+
+def kept(stored: Stored) -> tuple[str, str] | None:
+    """Return the identifier and the text of the certificate that a DocumentReference keeps; None when it keeps none."""
+    document = wire.loads(stored.raw or b"{}")
+    for part in document.get("content", ()):
+        if part.get("format", {}).get("system") == FORMATS and document.get("status") == "current":
+            return document["masterIdentifier"]["value"], b64decode(part["attachment"]["data"]).decode()
+    return None
+
+
+async def verify(ctx: Context, call: Call) -> Answer:
+    """Answer with every stage of verification and the content; nothing about the person is kept or logged."""
+    found = await asyncio.to_thread(verified, call.resource, ctx.server.trust, ctx.now)
+    return Answer(200, wire.dumps(content.report(found)), media_type="application/json")
+
+
+async def picture(ctx: Context, call: Call) -> Answer:
+    """Answer with the QR code of a certificate issued here, as SVG or PNG."""
+    values = dict(call.params)
+    format = values["format"]
+    if format not in {"svg", "png"}:
+        raise NotFound(
+            f"There is no qr.{format[:16]}: ask for qr.svg or qr.png",
+            f"Không có qr.{format[:16]}: hãy dùng qr.svg hoặc qr.png",
+        )
+    found = await matches(ctx, "DocumentReference", [("identifier", f"{URI}|{_escaped(values['identifier'])}")], 1)
+    certificate = kept(found[0]) if found else None
+    if certificate is None:
+        raise NotFound("No certificate with this identifier was issued here", "Không có giấy chứng nhận với mã số này")
+    drawn = await asyncio.to_thread(qr.svg if format == "svg" else qr.png, certificate[1])
+    body = drawn.encode() if isinstance(drawn, str) else drawn
+    return Answer(200, body, media_type="image/svg+xml" if format == "svg" else "image/png")
+
+
+def _escaped(value: str) -> str:
+    """Return `value` as one search value (https://hl7.org/fhir/R4/search.html#escaping)."""
+    if len(value) > 200:
+        raise BadRequest("A certificate identifier has at most 80 characters", "Mã số giấy chứng nhận tối đa 80 ký tự")
+    return "".join(f"\\{character}" if character in "\\,|$" else character for character in value)
+
+
+async def trust_list(ctx: Context, call: Call) -> Answer:
+    """Answer with the public keys that verify what this server issued."""
+    trust = ctx.server.signers.trust_list()
+    return Answer(
+        200, trust.json.encode(), media_type="application/json", cache="public, max-age=3600", tag=trust.digest[:32]
+    )

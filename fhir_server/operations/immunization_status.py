@@ -1,0 +1,145 @@
+"""$immunization-status: what the population database asks: who is this number, what doses, which certificates.
+
+One small answer, or a refusal; never a guess between two records.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fhir_server import wire
+from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.search import matches
+from fhir_server.interactions.stamp import instant
+from fhir_server.operations.call import Call, inputs, parameters
+from fhir_server.operations.certificates import URI, doses, kept
+from fhir_server.outcome import BadRequest, MultipleMatches, NotFound
+from fhir_server.server import Context
+from signing.verify import verify
+from terminology.diseases import DISEASES, SNOMED
+
+Json = dict[str, Any]
+
+MAX_CERTIFICATES = 100  # newest first
+
+
+async def status(ctx: Context, call: Call) -> Answer:
+    """Answer with the identity, the completed doses by disease and the valid certificates of one person."""
+    identifier = _identifier(inputs(call, ("identifier",)))
+    found = await matches(ctx, "Patient", [("identifier", identifier)], 2)
+    if not found:
+        raise NotFound("No person with this identifier is recorded here", "Không có người nào với số định danh này")
+    if len(found) > 1:
+        raise MultipleMatches(
+            "Several records carry this identifier: they must be reconciled before a status can be given",
+            "Nhiều hồ sơ cùng mang số định danh này: cần đối soát trước khi trả lời tình trạng tiêm chủng",
+        )
+    patient = wire.loads(found[0].raw or b"{}")
+    completed = [dose for dose in await doses(ctx, found[0].id) if dose.get("status") == "completed"]
+    facilities = await _facilities(ctx, completed)
+    rows = [_identity(patient, identifier)]
+    rows += (_disease(code, given, facilities) for code, given in sorted(_by_disease(completed).items()))
+    rows += await _certificates(ctx, found[0].id)
+    return parameters(rows)
+
+
+def _identifier(values: Json) -> str:
+    """Return `system|value` as a search value; raise BadRequest when either is missing."""
+    given = values.get("identifier")
+    if isinstance(given, dict):
+        given = f"{given.get('system', '')}|{given.get('value', '')}"
+    system, _, value = given.partition("|") if isinstance(given, str) else ("", "", "")
+    if not system or not value:
+        raise BadRequest(
+            "Give identifier=system|value, such as http://fhir.hl7.org.vn/core/sid/cccd|001225000001",
+            "Hãy gửi identifier=system|value, ví dụ http://fhir.hl7.org.vn/core/sid/cccd|001225000001",
+        )
+    for character in "\\,$":
+        value = value.replace(character, f"\\{character}")
+    return f"{system}|{value}"
+
+
+def _identity(patient: Json, identifier: str) -> Json:
+    """Return the fields by which the caller confirms the person, and no more."""
+    system, _, value = identifier.partition("|")
+    part: list[Json] = [{"name": "reference", "valueReference": {"reference": f"Patient/{patient['id']}"}}]
+    own = [row for row in patient.get("identifier", ()) if row.get("system") == system and row.get("value") == value]
+    part += ({"name": "identifier", "valueIdentifier": row} for row in own[:1])
+    part += ({"name": "name", "valueHumanName": name} for name in patient.get("name", ())[:1])
+    if "birthDate" in patient:
+        part.append({"name": "birthDate", "valueDate": patient["birthDate"]})
+    if "gender" in patient:
+        part.append({"name": "gender", "valueCode": patient["gender"]})
+    return {"name": "patient", "part": part}
+
+
+def _by_disease(completed: Iterable[Json]) -> dict[str, list[tuple[Json, Json]]]:
+    """Return (dose, protocol) pairs by the SNOMED CT code of the target disease; "" when the record names none."""
+    given: dict[str, list[tuple[Json, Json]]] = {}
+    for dose in completed:
+        told = [
+            (coding["code"], protocol)
+            for protocol in dose.get("protocolApplied", ())
+            for disease in protocol.get("targetDisease", ())
+            for coding in disease.get("coding", ())
+            if coding.get("system") == SNOMED and "code" in coding
+        ]
+        for code, protocol in told or [("", {})]:
+            given.setdefault(code, []).append((dose, protocol))
+    return given
+
+
+def _disease(code: str, given: list[tuple[Json, Json]], facilities: dict[str, str]) -> Json:
+    known = DISEASES.get(code)
+    part: list[Json] = []
+    if code:
+        coding = {"system": SNOMED, "code": code, **({"display": known.en} if known else {})}
+        part.append({"name": "targetDisease", "valueCoding": coding})
+    ordered = sorted(given, key=lambda pair: str(pair[0].get("occurrenceDateTime", "")))
+    part += ({"name": "dose", "part": _dose(dose, protocol, facilities)} for dose, protocol in ordered)
+    return {"name": "disease", "part": part}
+
+
+def _dose(dose: Json, protocol: Json, facilities: dict[str, str]) -> list[Json]:
+    part: list[Json] = [{"name": "immunization", "valueReference": {"reference": f"Immunization/{dose['id']}"}}]
+    if "occurrenceDateTime" in dose:
+        part.append({"name": "date", "valueDateTime": dose["occurrenceDateTime"]})
+    part.append({"name": "product", "valueCodeableConcept": dose["vaccineCode"]})
+    if "lotNumber" in dose:
+        part.append({"name": "lot", "valueString": dose["lotNumber"]})
+    for kind in ("PositiveInt", "String"):
+        if f"doseNumber{kind}" in protocol:
+            part.append({"name": "doseNumber", f"value{kind}": protocol[f"doseNumber{kind}"]})
+    if facility := next((facilities[name] for name in _actors(dose) if name in facilities), None):
+        part.append({"name": "facility", "valueString": facility})
+    return part
+
+
+def _actors(dose: Json) -> list[str]:
+    """Return the references to the organisations that gave a dose."""
+    actors = [performer.get("actor", {}).get("reference", "") for performer in dose.get("performer", ())]
+    return [actor for actor in actors if actor.startswith("Organization/")]
+
+
+async def _facilities(ctx: Context, completed: Iterable[Json]) -> dict[str, str]:
+    """Return the names of the organisations that gave the doses, by reference."""
+    wanted = {actor for dose in completed for actor in _actors(dose)}
+    stored = await ctx.server.store.read_many([("Organization", actor.partition("/")[2]) for actor in wanted])
+    return {
+        f"Organization/{id}": wire.loads(found.raw).get("name", id) for (_, id), found in stored.items() if found.raw
+    }
+
+
+async def _certificates(ctx: Context, patient: str) -> list[Json]:
+    """Return the certificates of the person that verify now."""
+    found = await matches(ctx, "DocumentReference", [("subject", f"Patient/{patient}")], MAX_CERTIFICATES)
+    rows = []
+    for identifier, content in filter(None, map(kept, found)):
+        verification = verify(content, ctx.server.trust, ctx.now)
+        if verification.valid and verification.expires:
+            part = [
+                {"name": "identifier", "valueIdentifier": {"system": URI, "value": identifier}},
+                {"name": "format", "valueCode": "hc1"},
+                {"name": "expires", "valueInstant": instant(verification.expires)},
+            ]
+            rows.append({"name": "certificate", "part": part})
+    return rows

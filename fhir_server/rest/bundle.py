@@ -1,0 +1,154 @@
+"""Bundles that are sent: batch (each entry on its own) and transaction (all or nothing).
+
+https://hl7.org/fhir/R4/http.html#transaction · https://hl7.org/fhir/R4/bundle.html#bundle-unique
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.stamp import instant
+from fhir_server.outcome import BadRequest, FhirError, Issue, TooLarge, outcome
+from fhir_server.rest.interaction import Bundle, Create, Interaction, Request, Update, request, understand
+from fhir_server.server import Context
+
+Json = dict[str, Any]
+Dispatch = Callable[[Context, Interaction], Awaitable[Answer]]
+Authorise = Callable[[Context, Interaction], None]
+
+
+def read_entries(ctx: Context, bundle: Any) -> list[Json]:
+    """Return the entries of a batch or transaction; raise BadRequest or TooLarge when it is none."""
+    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+        raise BadRequest(
+            "Send a Bundle of type batch or transaction to the base URL, a single resource to [base]/[type]",
+            "Gửi Bundle loại batch hoặc transaction tới địa chỉ gốc, tài nguyên đơn lẻ tới [base]/[type]",
+        )
+    if bundle.get("type") not in {"batch", "transaction"}:
+        raise BadRequest(
+            "Bundle.type must be batch or transaction", "Bundle.type phải là batch hoặc transaction", (), "Bundle.type"
+        )
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise BadRequest("Bundle.entry is an array", "Bundle.entry phải là mảng", (), "Bundle.entry")
+    limit = ctx.server.settings.max_entries
+    if len(entries) > limit:
+        raise TooLarge(
+            f"The Bundle has {len(entries)} entries, the limit is {limit}: send it in parts",
+            f"Bundle có {len(entries)} mục, giới hạn là {limit}: hãy chia nhỏ",
+        )
+    return entries
+
+
+def read_entry(ctx: Context, entry: Any, position: int) -> Interaction:
+    """Return what `Bundle.entry[position]` asks for; raise a FhirError that names it."""
+    at = f"Bundle.entry[{position}]"
+    try:
+        said = _request(ctx, entry)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise BadRequest(
+            f"{at} needs request.method and request.url, such as PUT Patient/1",
+            f"{at} cần request.method và request.url, ví dụ PUT Patient/1",
+            (),
+            f"{at}.request",
+        ) from None
+    try:
+        interaction = understand(said, ctx.server.definitions.resource_types)
+    except FhirError as error:
+        raise located(error, position, at=f"{at}.request") from None
+    if isinstance(interaction, Bundle):
+        raise BadRequest(f"{at} is a Bundle itself", f"{at} lại là một Bundle", (), at)
+    return interaction
+
+
+def _request(ctx: Context, entry: Json) -> Request:
+    said = entry["request"]
+    method, url = str(said["method"]), str(said["url"]).removeprefix(f"{ctx.base_url}/")
+    if urlsplit(url).scheme or not url:
+        raise ValueError(url)
+    headers = {header: str(said[name]) for name, header in _HEADERS.items() if name in said}
+    return request(method, url, headers, entry.get("resource"))
+
+
+_HEADERS = {
+    "ifMatch": "if-match",
+    "ifNoneMatch": "if-none-match",
+    "ifNoneExist": "if-none-exist",
+    "ifModifiedSince": "if-modified-since",
+}
+
+
+def located(error: FhirError, position: int, at: str | None = None) -> FhirError:
+    """Return `error` as seen from the Bundle: `Patient.name` becomes `Bundle.entry[3].resource.name`."""
+    moved = type(error)(str(error), issues=[locate(issue, position, at) for issue in error.issues])
+    moved.retry_after = error.retry_after
+    return moved
+
+
+def locate(issue: Issue, position: int, at: str | None = None) -> Issue:
+    """Return `issue` with its expression as seen from the Bundle."""
+    inside = (issue.expression or "").partition(".")[2] if issue.expression else ""
+    where = at or f"Bundle.entry[{position}].resource"
+    return issue._replace(expression=f"{where}.{inside}" if inside and not at else where)
+
+
+async def batch(ctx: Context, entries: list[Json], dispatch: Dispatch) -> Answer:
+    """Perform each entry on its own; one that fails says so in its own response."""
+    responses = [await _alone(ctx, entry, position, dispatch) for position, entry in enumerate(entries)]
+    return Answer(200, response_bundle("batch-response", responses))
+
+
+async def _alone(ctx: Context, entry: Json, position: int, dispatch: Dispatch) -> bytes:
+    interaction: Interaction | None = None
+    try:
+        interaction = read_entry(ctx, entry, position)
+        answer = await dispatch(ctx, interaction)
+    except FhirError as error:
+        return response(error.status, outcome=outcome(located(error, position).issues, ctx.language))
+    return answered(ctx, interaction, answer)
+
+
+def answered(ctx: Context, interaction: Interaction, answer: Answer) -> bytes:
+    """Return the response entry for `answer`, with the resource when it was asked for."""
+    written = isinstance(interaction, Create | Update)
+    body = answer.body if not written or ctx.prefer == "representation" else None
+    return response(
+        answer.status,
+        body=body,
+        location=answer.location,
+        version=answer.version,
+        modified=instant(answer.last_modified) if answer.last_modified else None,
+    )
+
+
+_PHRASES = {200: "OK", 201: "Created", 204: "No Content"}
+
+
+def response(
+    status: int,
+    body: bytes | None = None,
+    location: str | None = None,
+    version: int | None = None,
+    modified: str | None = None,
+    outcome: Json | None = None,
+) -> bytes:
+    """Return one entry of a batch-response or transaction-response."""
+    said: Json = {"status": f"{status} {_PHRASES.get(status, '')}".strip()}
+    if location:
+        said["location"] = location
+    if version:
+        said["etag"] = f'W/"{version}"'
+    if modified:
+        said["lastModified"] = modified
+    if outcome:
+        said["outcome"] = outcome
+    entry: Json = {"resource": orjson.Fragment(body)} if body else {}
+    return orjson.dumps({**entry, "response": said})
+
+
+def response_bundle(type: str, entries: Iterable[bytes]) -> bytes:
+    """Splice response entries into a Bundle."""
+    return b'{"resourceType":"Bundle","type":"%b","entry":[%b]}' % (type.encode(), b",".join(entries))

@@ -1,0 +1,116 @@
+"""The CapabilityStatement: generated from the tables that the server itself works by, so that it cannot say more.
+
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from datetime import date
+from functools import cache
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import Any
+
+from fhir_server import wire
+from fhir_server.definitions import Definitions
+from fhir_server.interactions.answer import Answer
+from fhir_server.operations.table import OPERATIONS
+from fhir_server.search import supported
+from fhir_server.server import Context
+from fhir_server.settings import Check, Settings
+
+Json = dict[str, Any]
+
+INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+SOFTWARE = "fhir-immunization-server"
+
+
+def statement(ctx: Context) -> Answer:
+    """Answer with the CapabilityStatement of this server."""
+    server = ctx.server
+    body = _written(server.definitions, server.settings, ctx.base_url, ctx.now.date())
+    return Answer(200, body, cache="max-age=300", tag=blake2b(body, digest_size=8).hexdigest())
+
+
+@cache
+def _written(definitions: Definitions, settings: Settings, base_url: str, today: date) -> bytes:
+    return wire.dumps(capabilities(definitions, settings, base_url, today))
+
+
+def capabilities(definitions: Definitions, settings: Settings, base_url: str, today: date) -> Json:
+    """Return the CapabilityStatement resource."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": today.isoformat(),
+        "kind": "instance",
+        "software": {"name": SOFTWARE, "version": version(SOFTWARE)},
+        "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
+        "fhirVersion": definitions.version,
+        "format": ["application/fhir+json", "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": _limits(settings),
+                "security": {
+                    "description": "No caller is authorised yet: the server listens to its own machine only, "
+                    "unless it was opened on purpose."
+                },
+                "resource": [_resource(definitions, settings, type) for type in sorted(definitions.resource_types)],
+                "interaction": [{"code": "batch"}, {"code": "transaction"}],
+                "operation": _operations("system", None),
+            }
+        ],
+    }
+
+
+def _limits(settings: Settings) -> str:
+    return (
+        f"Limits: request body {settings.max_body} bytes; {settings.max_entries} entries in a batch or transaction; "
+        f"page of {settings.max_count}, {settings.default_count} when _count is not given; {settings.max_include} "
+        f"included resources a page; {settings.max_chain} matches of a chain's step; "
+        f"{settings.search_timeout} ms for a query. "
+        "Unknown search parameters are refused (Prefer: handling=lenient ignores them). "
+        f"Dates without a zone are in {settings.time_zone}."
+    )
+
+
+def _resource(definitions: Definitions, settings: Settings, type: str) -> Json:
+    parameters = supported(definitions, type)
+    profiles = sorted(
+        url
+        for url, profile in definitions.profiles.items()
+        if profile["type"] == type and profile.get("derivation") == "constraint"
+    )
+    row: Json = {
+        "type": type,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{type}",
+        **({"supportedProfile": profiles} if profiles else {}),
+        "interaction": [{"code": code} for code in INTERACTIONS],
+        "versioning": "versioned-update",
+        "readHistory": True,
+        "updateCreate": settings.update_create,
+        "conditionalCreate": False,
+        "conditionalRead": "not-supported",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", *(["enforced"] if settings.references is Check.ENFORCE else [])],
+        "searchInclude": sorted(
+            f"{type}:{parameter.code}" for parameter in parameters.values() if parameter.type == "reference"
+        ),
+        "searchParam": [
+            {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
+            for parameter in sorted(parameters.values(), key=lambda parameter: parameter.code)
+        ],
+    }
+    if operations := _operations("type", type):
+        row["operation"] = operations
+    return row
+
+
+def _operations(level: str, type: str | None) -> list[Json]:
+    """Return the operations of the system, or those that a type or its instances have."""
+    levels = {"system"} if level == "system" else {"type", "instance"}
+    return [
+        {"name": name, "definition": operation.definition}
+        for name, operation in OPERATIONS.items()
+        if levels & set(operation.levels) and (type is None or not operation.types or type in operation.types)
+    ]

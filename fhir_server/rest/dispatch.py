@@ -1,0 +1,87 @@
+"""The corridor: every interaction, from whatever door, is authorised, performed and audited here, once.
+
+https://hl7.org/fhir/R4/http.html
+"""
+
+import time
+from typing import assert_never
+
+from fhir_server.interactions import history, read, search, write
+from fhir_server.interactions.answer import Answer
+from fhir_server.operations.table import OPERATIONS
+from fhir_server.outcome import FhirError, Forbidden
+from fhir_server.rest import audit, bundle, capabilities, transaction
+from fhir_server.rest.interaction import (
+    Bundle,
+    Capabilities,
+    Create,
+    Delete,
+    History,
+    Interaction,
+    Invoke,
+    Read,
+    Search,
+    Update,
+    VRead,
+)
+from fhir_server.server import Context
+
+
+async def dispatch(ctx: Context, interaction: Interaction) -> Answer:
+    """Return the answer to `interaction`; raise a FhirError when it is refused or fails."""
+    started = time.perf_counter()
+    status = 500
+    try:
+        authorise(ctx, interaction)
+        answer = await perform(ctx, interaction)
+        status = answer.status
+        return answer
+    except FhirError as error:
+        status = error.status
+        raise
+    finally:
+        elapsed = (time.perf_counter() - started) * 1000
+        audit.record(type(interaction).__name__, getattr(interaction, "type", None), status, elapsed)
+
+
+def authorise(ctx: Context, interaction: Interaction) -> None:
+    """Raise Forbidden unless the caller may do this.
+
+    Nothing tells callers apart yet: an open server (one that only its own machine reaches, or that was opened on
+    purpose) lets everybody do everything, every other server lets nobody do anything.
+    """
+    if not ctx.open:
+        raise Forbidden(
+            f"{type(interaction).__name__} is not allowed: this server has no authorisation configured",
+            f"Không được phép {type(interaction).__name__}: máy chủ chưa cấu hình phân quyền",
+        )
+
+
+async def perform(ctx: Context, interaction: Interaction) -> Answer:
+    """Hand `interaction` to its conductor."""
+    match interaction:
+        case Read(type, id):
+            return await read.read(ctx, type, id)
+        case VRead(type, id, version):
+            return await read.vread(ctx, type, id, version)
+        case Create(type, resource):
+            return await write.create(ctx, type, resource)
+        case Update(type, id, resource, if_match):
+            return await write.update(ctx, type, id, resource, if_match)
+        case Delete(type, id, if_match):
+            return await write.delete(ctx, type, id, if_match)
+        case History(type, id, params):
+            return await history.instance(ctx, type, id, list(params))
+        case Search(type, params):
+            return await search.search(ctx, type, list(params))
+        case Bundle(resource):
+            entries = bundle.read_entries(ctx, resource)
+            if resource["type"] == "batch":
+                return await bundle.batch(ctx, entries, dispatch)
+            return await transaction.transaction(ctx, entries, dispatch, authorise)
+        case Capabilities():
+            return capabilities.statement(ctx)
+        case Invoke(name=name):
+            return await OPERATIONS[name].handler(ctx, interaction)
+        case _:
+            assert_never(interaction)

@@ -1,0 +1,245 @@
+"""Every interaction as a value, and how a request (or a Bundle entry) is read into one.
+
+https://hl7.org/fhir/R4/http.html#summary
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from fhir_server.interactions.write import ID
+from fhir_server.operations.table import OPERATIONS
+from fhir_server.outcome import BadRequest, MethodNotAllowed, NotFound, NotSupported
+
+Params = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VRead:
+    type: str
+    id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    type: str
+    resource: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    type: str
+    id: str
+    resource: Any
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    type: str
+    id: str
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    type: str
+    id: str
+    params: Params = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    type: str
+    params: Params = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A batch or a transaction."""
+
+    resource: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """An operation: `$name` at the system, a type or an instance; or one of the certificate services."""
+
+    name: str
+    type: str | None = None
+    id: str | None = None
+    params: Params = ()
+    resource: Any = None
+
+
+Interaction = Read | VRead | Create | Update | Delete | History | Search | Bundle | Capabilities | Invoke
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a request or a Bundle entry says, before it is understood."""
+
+    method: str
+    path: tuple[str, ...]  # below the base URL, unquoted
+    params: Params
+    headers: Mapping[str, str]  # lower-case names
+    body: Any = None  # parsed JSON
+    form: Params = ()  # application/x-www-form-urlencoded
+
+
+def request(method: str, url: str, headers: Mapping[str, str], body: Any = None, form: Params = ()) -> Request:
+    """Read the part of a URL that follows the base: `Patient/1?_pretty=true`."""
+    path, _, query = url.partition("?")
+    steps = tuple(unquote(step) for step in path.strip("/").split("/") if step)
+    return Request(method, steps, parameters(query), headers, body, form)
+
+
+def parameters(query: str) -> Params:
+    """Read a query string (or a form) into pairs; raise BadRequest when it has too many."""
+    try:
+        return tuple(parse_qsl(query, keep_blank_values=True, max_num_fields=500, errors="strict"))
+    except (ValueError, UnicodeDecodeError):
+        raise BadRequest(
+            "The query has more than 500 parameters or is not UTF-8: send less, percent-encoded as UTF-8",
+            "Truy vấn có hơn 500 tham số hoặc không phải UTF-8: hãy gửi ít hơn, mã hóa UTF-8",
+        ) from None
+
+
+def understand(said: Request, types: Collection[str]) -> Interaction:
+    """Return the interaction that `said` asks for; raise the FhirError that says why there is none."""
+    match said.path:
+        case ():
+            return _system(said)
+        case ("metadata",) if said.method == "GET":
+            return Capabilities()
+        case (name,) if name.startswith("$"):
+            return _invoke(said, name[1:], None, None)
+        case (type, *_) if type not in types:
+            raise NotFound(
+                f"'{type[:64]}' is not a resource type of FHIR R4", f"'{type[:64]}' không phải loại tài nguyên FHIR R4"
+            )
+        case (type,):
+            return _type(said, type)
+        case (type, "_search") if said.method == "POST":
+            return Search(type, (*said.params, *said.form))
+        case (type, name) if name.startswith("$"):
+            return _invoke(said, name[1:], type, None)
+        case (type, id):
+            return _instance(said, type, valid_id(id))
+        case (type, id, "_history") if said.method == "GET":
+            return History(type, valid_id(id), said.params)
+        case (type, id, "_history", version) if said.method == "GET":
+            return VRead(type, valid_id(id), _version(version))
+        case (type, id, name) if name.startswith("$"):
+            return _invoke(said, name[1:], type, valid_id(id))
+    raise _not_here(said)
+
+
+def _system(said: Request) -> Interaction:
+    if said.method == "POST":
+        return Bundle(said.body)
+    raise NotSupported(
+        "Search over all types is not supported: ask for one type, such as GET Patient?…",
+        "Chưa hỗ trợ tìm kiếm trên mọi loại: hãy tìm theo từng loại, ví dụ GET Patient?…",
+    )
+
+
+def _type(said: Request, type: str) -> Interaction:
+    match said.method:
+        case "GET":
+            return Search(type, said.params)
+        case "POST":
+            _unconditional(said, "if-none-exist")
+            return Create(type, said.body)
+        case "PUT" | "DELETE" | "PATCH":
+            raise NotSupported(
+                f"Conditional {said.method} is not supported: name the resource, {said.method} {type}/[id]",
+                f"Chưa hỗ trợ {said.method} có điều kiện: hãy nêu rõ tài nguyên, {said.method} {type}/[id]",
+            )
+    raise _not_here(said)
+
+
+def _instance(said: Request, type: str, id: str) -> Interaction:
+    match said.method:
+        case "GET":
+            return Read(type, id)
+        case "PUT":
+            _unconditional(said, "if-none-match")
+            return Update(type, id, said.body, if_match(said))
+        case "DELETE":
+            return Delete(type, id, if_match(said))
+    raise _not_here(said)
+
+
+def _unconditional(said: Request, header: str) -> None:
+    # To store unconditionally what was asked for conditionally would make the duplicates that the client fears.
+    if header in said.headers:
+        raise NotSupported(
+            f"The header {header.title()} is not supported yet: search first, then send without it",
+            f"Chưa hỗ trợ tiêu đề {header.title()}: hãy tìm kiếm trước rồi gửi không kèm tiêu đề này",
+        )
+
+
+def _invoke(said: Request, name: str, type: str | None, id: str | None) -> Invoke:
+    operation = OPERATIONS.get(name)
+    level = "instance" if id else "type" if type else "system"
+    if operation is None or level not in operation.levels or (type and operation.types and type not in operation.types):
+        raise NotSupported(
+            f"Operation ${name[:64]} does not exist at this address: see /metadata for those that do",
+            f"Không có thao tác ${name[:64]} tại địa chỉ này: xem /metadata để biết các thao tác có sẵn",
+        )
+    if said.method not in operation.methods:
+        raise MethodNotAllowed(
+            f"${name} is called with {' or '.join(operation.methods)}",
+            f"${name} được gọi bằng {' hoặc '.join(operation.methods)}",
+        )
+    return Invoke(name, type, id, said.params, said.body)
+
+
+def valid_id(id: str) -> str:
+    """Return `id`; raise NotFound when no resource can have it."""
+    if not ID.fullmatch(id):
+        raise NotFound(f"'{id[:80]}' cannot be the id of a resource", f"'{id[:80]}' không thể là id của tài nguyên")
+    return id
+
+
+def _version(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise NotFound(f"'{text[:80]}' is not a version of this server", f"'{text[:80]}' không phải số phiên bản")
+    return int(text)
+
+
+def if_match(said: Request) -> int | None:
+    """Return the version that If-Match names; raise BadRequest when it is not `W/"3"`."""
+    text = said.headers.get("if-match")
+    if text is None:
+        return None
+    found = re.fullmatch(r'\s*(?:W/)?"?([1-9][0-9]{0,8})"?\s*', text)
+    if not found:
+        raise BadRequest(
+            f'If-Match: {text[:64]} names no version: copy the ETag you were given, such as W/"3"',
+            f'If-Match: {text[:64]} không nêu phiên bản: hãy chép ETag đã nhận, ví dụ W/"3"',
+        )
+    return int(found[1])
+
+
+def _not_here(said: Request) -> MethodNotAllowed:
+    path = "/".join(said.path)[:128]
+    return MethodNotAllowed(
+        f"{said.method} is not supported for '{path}': see /metadata",
+        f"Không hỗ trợ {said.method} cho '{path}': xem /metadata",
+    )

@@ -1,0 +1,80 @@
+"""The composition root: settings become a server, once; everything it consists of is in plain sight.
+
+A `Server` is shared by all requests and never changes; a `Context` is one request's view of it. Time and new ids are
+arguments (`Context.now`, `Context.new_id`), so that every answer can be repeated in a test.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import profiles
+from fhir_server import store as storage
+from fhir_server.definitions import Definitions, core_facts, package
+from fhir_server.search.index import Indexer
+from fhir_server.settings import Settings
+from fhir_server.store import Clock, Limits, Store
+from fhir_server.validation import Validator
+from signing import keys, trust
+from signing.keys import SignerSet
+from signing.trust import TrustList
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Everything that answers requests."""
+
+    settings: Settings
+    definitions: Definitions
+    validator: Validator
+    indexer: Indexer
+    store: Store
+    clock: Clock
+    signers: SignerSet
+    trust: TrustList
+    cursor_key: bytes  # signs page links; the same in every process on this database
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self.store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request: the server, the moment, who asks for what form of answer."""
+
+    server: Server
+    now: datetime
+    new_id: Callable[[], str]
+    base_url: str  # without a slash at the end
+    language: Literal["vi", "en"] = "en"
+    prefer: str = "representation"  # minimal | representation | OperationOutcome
+    lenient: bool = False  # Prefer: handling=lenient
+    open: bool = False  # nothing is authorised yet: only the process's owner may reach this server
+
+
+def definitions_of(settings: Settings) -> Definitions:
+    """Return R4, the national profiles and the packages that the settings name."""
+    added = [resource for path in settings.packages for resource in package.read(path)]
+    return Definitions(core_facts(), [*profiles.resources(), *added])
+
+
+async def start(settings: Settings, mongodb_uri: str) -> Server:
+    """Return a server that is ready; raise NotReplicaSet, Unavailable, NotAPackage or Refused when it cannot be."""
+    definitions = definitions_of(settings)
+    signers = keys.load(settings.keys) if settings.keys else SignerSet(())
+    foreign = trust.load(settings.trust).signers if settings.trust else ()
+    database = await storage.connect(mongodb_uri, settings.database, Limits(query=settings.search_timeout))
+    return Server(
+        settings=settings,
+        definitions=definitions,
+        validator=Validator(definitions),
+        indexer=Indexer(definitions, settings.base_url or "", ZoneInfo(settings.time_zone)),
+        store=database,
+        clock=Clock(database.node),
+        signers=signers,
+        trust=TrustList((*signers.trust_list().signers, *foreign)),
+        cursor_key=await database.secret("page-links"),
+    )

@@ -1,0 +1,69 @@
+"""Every knob once, with its help text: environment variables `FHIR_…`, command line options of the same names.
+
+docs/settings.md is written from this table and tested against it.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Check(StrEnum):
+    """Whether a rule is applied."""
+
+    OFF = "off"
+    ENFORCE = "enforce"
+
+
+class Settings(BaseSettings):
+    """The settings of one server process."""
+
+    model_config = SettingsConfigDict(env_prefix="FHIR_", frozen=True, extra="ignore")
+
+    # Where it listens
+    host: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(description="Port to listen on; 0 takes a free one", ge=0, le=65535)] = 8080
+    workers: Annotated[int, Field(description="Server processes", ge=1, le=64)] = 1
+    base_url: Annotated[str | None, Field(description="Public URL of the FHIR endpoint; none: from the request")] = None
+    insecure_open: Annotated[
+        bool, Field(description="Listen on an address other machines reach although nothing is authorised yet")
+    ] = False
+
+    # Where it stores
+    mongodb_uri: Annotated[str | None, Field(description="MongoDB replica set to connect to")] = None
+    database: Annotated[str, Field(description="Name of the database", pattern=r"^[A-Za-z0-9_-]{1,38}$")] = "fhir"
+    embedded: Annotated[Path | None, Field(description="Folder of an embedded MongoDB, started with the server")] = None
+
+    # What it accepts
+    packages: Annotated[
+        tuple[Path, ...], Field(description="Further FHIR packages (.tgz or folder), as a JSON array of paths")
+    ] = ()
+    references: Annotated[Check, Field(description="Refuse references to resources that are not stored")] = Check.OFF
+    update_create: Annotated[bool, Field(description="PUT to an unknown id creates the resource")] = True
+    max_body: Annotated[int, Field(description="Largest request body in bytes", ge=1024)] = 16 * MIB
+    max_entries: Annotated[int, Field(description="Most entries of a batch or transaction Bundle", ge=1)] = 1000
+
+    # How it searches
+    time_zone: Annotated[str, Field(description="Zone of dates and times that name none")] = "Asia/Ho_Chi_Minh"
+    default_count: Annotated[int, Field(description="Page size when _count is not given", ge=1, le=1000)] = 50
+    max_count: Annotated[int, Field(description="Largest page size", ge=1, le=10000)] = 1000
+    max_chain: Annotated[int, Field(description="Most resources that one step of a chain may match", ge=1)] = 10000
+    max_include: Annotated[int, Field(description="Most resources included in one page", ge=1)] = 1000
+    search_timeout: Annotated[int, Field(description="Longest time for one database query, ms", ge=100)] = 10000
+
+    # How it signs
+    keys: Annotated[Path | None, Field(description="Folder of the signing keys and certificates (PEM)")] = None
+    trust: Annotated[Path | None, Field(description="Folder or file of further trusted signer certificates")] = None
+    certificate_issuer: Annotated[str, Field(description="Issuer as certificates name it", max_length=80)] = "Bộ Y tế"
+
+    # How it speaks
+    language: Annotated[
+        Literal["vi", "en"], Field(description="Language of messages when Accept-Language names neither vi nor en")
+    ] = "en"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
+    demo: Annotated[bool, Field(description="Load the example data when the database is empty")] = False

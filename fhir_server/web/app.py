@@ -1,0 +1,91 @@
+"""The application: FHIR below /fhir, certificates below /certificates, health, and who may come in.
+
+https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from fhir_server.outcome import Forbidden, Unavailable
+from fhir_server.server import Server
+from fhir_server.settings import Settings
+from fhir_server.web import certificates, fhir, health
+from fhir_server.web.fhir import Receive, Scope, Send
+
+BASE = "/fhir"
+OWN_HOSTS = {"localhost", "127.0.0.1", "::1"}
+Opened = Callable[[], AbstractAsyncContextManager[Server]]
+
+
+class Application:
+    """The ASGI application; FHIR requests go straight to their handler, all others to FastAPI's routes."""
+
+    def __init__(self, settings: Settings, opened: Opened):
+        self.settings = settings
+        self.server: Server | None = None
+        self.pages = FastAPI(
+            title="Immunization server",
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            lifespan=self._lifespan(opened),
+        )
+        self.pages.include_router(health.router)
+        self.pages.include_router(certificates.router)
+        self.pages.state.settings = settings
+
+    def _lifespan(self, opened: Opened) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+        @asynccontextmanager
+        async def lifespan(pages: FastAPI) -> AsyncIterator[None]:
+            async with opened() as server:
+                self.server = pages.state.server = server
+                yield
+            self.server = pages.state.server = None
+
+        return lifespan
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or one lifespan event."""
+        if scope["type"] != "http":
+            await self.pages(scope, receive, send)
+            return
+        if not self._welcome(scope):
+            error = Forbidden("This host name is not served here", "Máy chủ không phục vụ tên miền này")
+            await fhir.send_reply(send, fhir.refusal(error, self.settings.language))
+        elif (path := _below(BASE, scope)) is None:
+            await self.pages(scope, receive, send)
+        elif self.server is None:
+            await fhir.send_reply(send, fhir.refusal(Unavailable("Starting", "Đang khởi động"), self.settings.language))
+        else:
+            scope = {**scope, "fhir_path": path}
+            await fhir.respond(self.server, base_url(self.settings, scope), scope, receive, send)
+
+    def _welcome(self, scope: Scope) -> bool:
+        # A server that trusts its own machine must not be reached through a foreign name that resolves to it
+        # (DNS rebinding): a web page elsewhere could otherwise read it through the visitor's browser.
+        return self.settings.insecure_open or self.settings.base_url is not None or _host(scope) in OWN_HOSTS
+
+
+def _below(base: str, scope: Scope) -> str | None:
+    """Return the still quoted path below `base`, or None when it is elsewhere."""
+    path = scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0]
+    return path[len(base) :] if path == base or path.startswith(f"{base}/") else None
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    found = next((value for key, value in scope["headers"] if key == name), b"")
+    return str(found.decode("latin-1"))
+
+
+def _host(scope: Scope) -> str:
+    host = _header(scope, b"host")
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
+def base_url(settings: Settings, scope: Scope) -> str:
+    """Return the FHIR base URL: the one configured, else the one that the client used."""
+    if settings.base_url:
+        return settings.base_url.rstrip("/")
+    return f"{scope['scheme']}://{_header(scope, b'host') or 'localhost'}{BASE}"

@@ -1,0 +1,179 @@
+"""FHIR over HTTP: bytes in, an interaction through the corridor, bytes out.
+
+A plain ASGI application: on the hot paths nothing stands between the socket and the corridor.
+
+https://hl7.org/fhir/R4/http.html
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
+from uuid import uuid4
+
+from fhir_server import wire
+from fhir_server.interactions.answer import Answer
+from fhir_server.outcome import BadRequest, FhirError, Issue, TooLarge, Unavailable, outcome
+from fhir_server.rest.dispatch import dispatch
+from fhir_server.rest.interaction import Create, Interaction, Request, Update, parameters, understand
+from fhir_server.server import Context, Server
+from fhir_server.web import negotiation
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+log = logging.getLogger("fhir_server.web")
+
+MEDIA_TYPE = "application/fhir+json"
+
+
+class Reply(NamedTuple):
+    """What goes onto the wire."""
+
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+async def respond(server: Server, base_url: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request below the FHIR base; every failure is an OperationOutcome."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    ctx = context(server, base_url, headers)
+    try:
+        reply = await _reply(ctx, scope, headers, receive)
+    except FhirError as error:
+        reply = refusal(error, ctx.language)
+    except Exception:
+        log.exception("unexpected failure")
+        reply = refusal(
+            FhirError("The server failed; the failure is in its log", "Máy chủ gặp lỗi; chi tiết nằm trong nhật ký"),
+            ctx.language,
+        )
+    await send_reply(send, reply, head=scope["method"] == "HEAD")
+
+
+def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
+    """Return the request's view of the server: time, ids, language, preferences."""
+    preferences = negotiation.preferences(headers.get("prefer", ""))
+    return Context(
+        server=server,
+        now=datetime.now(UTC),
+        new_id=lambda: str(uuid4()),
+        base_url=base_url,
+        language=negotiation.language(headers.get("accept-language", ""), server.settings.language),
+        prefer=preferences.get("return", ""),
+        lenient=preferences.get("handling") == "lenient",
+        open=True,
+    )
+
+
+async def _reply(ctx: Context, scope: Scope, headers: dict[str, str], receive: Receive) -> Reply:
+    query = parameters(scope["query_string"].decode("latin-1"))
+    pretty = negotiation.require_json(headers.get("accept", ""), dict(query))
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    said = await _request(ctx, method, scope, headers, query, receive)
+    interaction = understand(said, ctx.server.definitions.resource_types)
+    answer = await dispatch(ctx, interaction)
+    return reply(ctx, interaction, answer, pretty)
+
+
+async def _request(
+    ctx: Context,
+    method: str,
+    scope: Scope,
+    headers: dict[str, str],
+    query: tuple[tuple[str, str], ...],
+    receive: Receive,
+) -> Request:
+    path = tuple(unquote(step) for step in scope["fhir_path"].split("/") if step)
+    body: Any = None
+    form: tuple[tuple[str, str], ...] = ()
+    if method in {"POST", "PUT", "PATCH"}:
+        content = await read_body(receive, headers, ctx.server.settings.max_body)
+        kind = negotiation.content_kind(headers.get("content-type", ""), bool(content))
+        if kind == "form":
+            form = parameters(content.decode("latin-1"))
+        elif content:
+            body = wire.loads(content)
+        elif path[-1:] != ("_search",) and not (path and path[-1].startswith("$")):
+            raise BadRequest(
+                "The request has no body: send a FHIR resource", "Yêu cầu không có nội dung: hãy gửi tài nguyên FHIR"
+            )
+    return Request(method, path, query, headers, body, form)
+
+
+async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
+    """Return the body; raise TooLarge as soon as it is longer than `limit` bytes."""
+    too_large = TooLarge(
+        f"The body is larger than {limit} bytes: send it in parts", f"Nội dung lớn hơn {limit} byte: hãy chia nhỏ"
+    )
+    declared = headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Unavailable("The client went away before the body was complete", "Máy khách đã ngắt kết nối")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def reply(ctx: Context, interaction: Interaction, answer: Answer, pretty: bool) -> Reply:
+    """Give `answer` its HTTP form: ETag, Last-Modified, Location, and the body that Prefer asks for."""
+    headers = [(b"content-type", f"{answer.media_type}; charset=utf-8".encode())]
+    if answer.version is not None:
+        headers.append((b"etag", f'W/"{answer.version}"'.encode()))
+    elif answer.tag is not None:
+        headers.append((b"etag", f'"{answer.tag}"'.encode()))
+    if answer.last_modified is not None:
+        headers.append((b"last-modified", format_datetime(answer.last_modified, usegmt=True).encode()))
+    if answer.location is not None:
+        headers.append((b"location", f"{ctx.base_url}/{answer.location}".encode()))
+    headers.append((b"cache-control", (answer.cache or "no-store").encode()))
+    body = answer.body or b""
+    if isinstance(interaction, Create | Update):
+        body = _preferred(ctx, answer, body)
+    if pretty and body:
+        body = wire.indented(body)
+    return Reply(answer.status, body, headers)
+
+
+def _preferred(ctx: Context, answer: Answer, body: bytes) -> bytes:
+    """Return what Prefer asks for after a write; the resource when it says nothing.
+
+    https://hl7.org/fhir/R4/http.html#return
+    """
+    if ctx.prefer == "minimal":
+        return b""
+    if ctx.prefer == "OperationOutcome":
+        done = Issue("information", "informational", f"Stored as {answer.location}", f"Đã lưu: {answer.location}")
+        return wire.dumps(outcome([done], ctx.language))
+    return body
+
+
+def refusal(error: FhirError, language: Literal["vi", "en"]) -> Reply:
+    """Return the OperationOutcome of `error`."""
+    headers = [(b"content-type", f"{MEDIA_TYPE}; charset=utf-8".encode()), (b"cache-control", b"no-store")]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(error.retry_after).encode()))
+    return Reply(error.status, wire.dumps(outcome(error.issues, language)), headers)
+
+
+async def send_reply(send: Send, reply: Reply, head: bool = False) -> None:
+    """Send `reply`, without its body when only the head was asked for."""
+    headers = [*reply.headers, (b"x-content-type-options", b"nosniff")]
+    if reply.status != 204:
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else reply.body})
