@@ -17,6 +17,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from uvicorn.supervisors import Multiprocess
 
 from fhir_server.cli import demonstration
 from fhir_server.definitions.package import NotAPackage
@@ -136,7 +137,7 @@ def run(settings: Settings, mongodb_uri: str) -> None:
     else:
         os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json()
         config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, **options)
-        uvicorn.supervisors.Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+        Multiprocess(config, [listener]).run()
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -170,7 +170,8 @@ def _type(said: Request, type: str) -> Interaction:
                 f"Conditional {said.method} is not supported: name the resource, {said.method} {type}/[id]",
                 f"Chưa hỗ trợ {said.method} có điều kiện: hãy nêu rõ tài nguyên, {said.method} {type}/[id]",
             )
-    raise _not_here(said)
+        case _:
+            raise _not_here(said)
 
 
 def _instance(said: Request, type: str, id: str) -> Interaction:
@@ -182,7 +183,8 @@ def _instance(said: Request, type: str, id: str) -> Interaction:
             return Update(type, id, said.body, if_match(said))
         case "DELETE":
             return Delete(type, id, if_match(said))
-    raise _not_here(said)
+        case _:
+            raise _not_here(said)
 
 
 def _unconditional(said: Request, header: str) -> None:

@@ -22,6 +22,7 @@ from fhir_server.rest.bundle import (
     response_bundle,
 )
 from fhir_server.rest.interaction import (
+    Bundle,
     Capabilities,
     Create,
     Delete,
@@ -77,7 +78,7 @@ def _understand(ctx: Context, entry: Any, position: int) -> Entry:
             key = (type, ctx.new_id())
         case Update(type, id) | Delete(type, id):
             key = (type, id)
-        case Invoke() | Capabilities():
+        case Invoke() | Capabilities() | Bundle():
             at = f"Bundle.entry[{position}].request"
             raise BadRequest(
                 f"{at}: operations are not performed in a transaction, call them on their own",

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fhir_server import wire
-from fhir_server.outcome import BadRequest, FhirError
+from fhir_server.outcome import BadRequest, FhirError, Unavailable
 from fhir_server.rest.dispatch import dispatch
 from fhir_server.rest.interaction import Invoke
+from fhir_server.server import Server
 from fhir_server.web import fhir, negotiation
 
 router = APIRouter(prefix="/certificates")
@@ -48,9 +49,11 @@ async def picture(request: Request, identifier: str, format: str) -> Response:
 
 
 async def _answer(request: Request, interaction: Invoke) -> Response:
-    server = getattr(request.app.state, "server", None)
+    server: Server | None = getattr(request.app.state, "server", None)
     headers = dict(request.headers)
     try:
+        if server is None:
+            raise Unavailable("The server is starting", "Máy chủ đang khởi động")
         ctx = fhir.context(server, "", headers)
         answer = await dispatch(ctx, interaction)
     except FhirError as error:

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Literal, NamedTuple
@@ -21,8 +21,8 @@ from fhir_server.rest.interaction import Create, Interaction, Request, Update, p
 from fhir_server.server import Context, Server
 from fhir_server.web import negotiation
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
