@@ -1,0 +1,148 @@
+"""References: their form, the type they point to, contained ones; existence is a question for the store.
+
+https://hl7.org/fhir/R4/references.html
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from fhir_server.definitions import Definitions
+from fhir_server.validation.report import Path, Walk, below, shown
+
+Json = dict[str, Any]
+Check = Callable[[Any, Path, Walk], None]
+
+RELATIVE: Final = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?").fullmatch
+ABSOLUTE: Final = re.compile(
+    r"https?://[^\s?#]+?/([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+).fullmatch
+CONDITIONAL: Final = re.compile(r"([A-Z][A-Za-z]+)\?\S+").fullmatch
+SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+").fullmatch
+CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
+ANY: Final = frozenset({"Resource", "DomainResource"})
+
+
+def resource_types(targets: Iterable[str], definitions: Definitions) -> frozenset[str] | None:
+    """Return the resource types that `targets` (types or profile URLs) allow; None when they allow any."""
+    types = set()
+    for target in targets:
+        name = target.removeprefix(CORE)
+        if name not in definitions.resource_types:
+            profile = definitions.profiles.get(name.partition("|")[0])
+            name = "Resource" if profile is None else profile["type"]
+        types.add(name)
+    return None if not types or types & ANY else frozenset(types)
+
+
+def reference(element: str, targets: Iterable[str], definitions: Definitions, profile: str | None = None) -> Check:
+    """Return the check of a Reference at `element` that may point to `targets`."""
+    allowed = resource_types(targets, definitions)
+    known = definitions.resource_types
+
+    def check(value: Json, path: Path, walk: Walk) -> None:
+        text = value.get("reference")
+        told = value.get("type")
+        kind = told if type(told) is str and told in known else None
+        if type(text) is str:
+            match = RELATIVE(text)
+            if match is not None:
+                target, id, version = match.groups()
+                walk.questions.append((target, id, version, path))
+                _same(kind, target, element, path, walk)
+                kind = target
+                if target not in known:
+                    _unknown_type(target, element, path, walk)
+                    return
+            else:
+                kind = _other(text, kind, element, path, walk, known)
+        if allowed is not None and kind is not None and kind not in allowed:
+            wrong_target(kind, allowed, element, path, walk, profile)
+
+    return check
+
+
+def _other(text: str, told: str | None, element: str, path: Path, walk: Walk, known: frozenset[str]) -> str | None:
+    """Check a reference that is no `Type/id`; return the type that it points to when it can be seen."""
+    if text.startswith("#"):
+        return _contained(text[1:], element, path, walk) or told
+    for form in (ABSOLUTE, CONDITIONAL):
+        match = form(text)
+        if match is None or match.group(1) not in known:
+            continue
+        _same(told, match.group(1), element, path, walk)
+        if form is CONDITIONAL and not walk.conditional:
+            walk.error(
+                "value",
+                below(path, "reference"),
+                f"{element}:format",
+                f"'{shown(text)}' is a conditional reference, which only a transaction may hold: write Type/id",
+                f"'{shown(text)}' là tham chiếu có điều kiện, chỉ dùng trong transaction: hãy ghi Loại/id",
+            )
+        return match.group(1)
+    if not SCHEME(text):
+        walk.error(
+            "value",
+            below(path, "reference"),
+            f"{element}:format",
+            f"'{shown(text)}' is not a reference: write Type/id (such as Patient/123), an absolute URL, urn:uuid:… or "
+            "#id of a contained resource",
+            f"'{shown(text)}' không phải tham chiếu: hãy ghi Loại/id (ví dụ Patient/123), URL tuyệt đối, urn:uuid:… "
+            "hoặc #id của tài nguyên contained",
+        )
+    return told
+
+
+def _contained(id: str, element: str, path: Path, walk: Walk) -> str | None:
+    if not id:
+        return str(walk.resource.get("resourceType"))
+    if id not in walk.anchors:
+        walk.error(
+            "not-found",
+            below(path, "reference"),
+            "ref-1",
+            f"No contained resource has the id '{shown(id)}': add it to `contained`, or correct the reference",
+            f"Không có tài nguyên contained nào có id '{shown(id)}': hãy bổ sung vào `contained` hoặc sửa tham chiếu",
+        )
+        return None
+    for resource in walk.resource.get("contained", ()):
+        if type(resource) is dict and resource.get("id") == id:
+            name = resource.get("resourceType")
+            return name if type(name) is str else None
+    return None
+
+
+def _same(told: str | None, target: str, element: str, path: Path, walk: Walk) -> None:
+    if told is not None and told != target:
+        walk.error(
+            "value",
+            below(path, "type"),
+            f"{element}:type",
+            f"Reference.type says {told}, but the reference points to {shown(target)}: correct one of them",
+            f"Reference.type ghi {told} nhưng tham chiếu trỏ đến {shown(target)}: hãy sửa một trong hai",
+        )
+
+
+def _unknown_type(target: str, element: str, path: Path, walk: Walk) -> None:
+    walk.error(
+        "value",
+        below(path, "reference"),
+        f"{element}:format",
+        f"'{shown(target)}' is not a resource type: write Type/id, such as Patient/123 (upper and lower case matter)",
+        f"'{shown(target)}' không phải loại tài nguyên: hãy ghi Loại/id, ví dụ Patient/123 (phân biệt chữ hoa, thường)",
+    )
+
+
+def wrong_target(
+    kind: str, allowed: frozenset[str], element: str, path: Path, walk: Walk, profile: str | None = None
+) -> None:
+    """Report a reference to a type that the element does not allow."""
+    names = sorted(allowed)
+    walk.error(
+        "value",
+        below(path, "reference"),
+        f"{element}:target",
+        f"{element} points to a {kind}: it may point to {' or '.join(names)}",
+        f"{element} trỏ đến {kind}: chỉ được trỏ đến {' hoặc '.join(names)}",
+        profile,
+    )

@@ -1,0 +1,99 @@
+"""The validator: a resource of any type against R4 and against the profiles that it declares.
+
+https://hl7.org/fhir/R4/validation.html
+"""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any
+
+from fhir_server.definitions import Definitions
+from fhir_server.validation import contained, primitives
+from fhir_server.validation.report import Enough, Path, Report, Walk, root, shown
+from fhir_server.validation.structure import MAX_NAME, Structures
+
+Json = dict[str, Any]
+
+
+class Validator:
+    """Checks resources against one set of definitions; everything compiled is kept. Pure: it asks, never awaits."""
+
+    def __init__(self, definitions: Definitions):
+        self._definitions = definitions
+        self._structures = Structures(definitions, self._inner)
+
+    def validate(self, resource: Any, profiles: Iterable[str] = (), at: str | None = None) -> Report:
+        """Return the issues of `resource`, as `wire.loads` reads it, and the questions that remain.
+
+        It is checked against R4, the profiles of its meta.profile and `profiles`. Expressions start at `at`
+        ("Bundle.entry[3].resource"), by default at the resource's type. Raises nothing, whatever it is given.
+        """
+        walk = Walk()
+        kind = resource.get("resourceType") if type(resource) is dict else None
+        path = root(at or (kind if type(kind) is str and kind in self._definitions.resource_types else "Resource"))
+        with suppress(Enough):
+            self._whole(resource, path, walk)
+        return walk.report()
+
+    def _whole(self, value: Any, path: Path, walk: Walk) -> None:
+        """Check a resource that stands for itself: the root, or one in a Bundle entry or a parameter."""
+        kind = self._type(value, path, walk)
+        if kind is None:
+            return
+        outer = walk.resource, walk.anchors
+        walk.resource, walk.anchors = value, contained.anchors(value)
+        if kind == "Bundle" and value.get("type") == "transaction":
+            walk.conditional = True
+        self._structures.resource(kind)(value, path, walk)
+        if "contained" in value:
+            contained.check(value, path, walk)
+        walk.resource, walk.anchors = outer
+
+    def _inner(self, value: Any, path: Path, walk: Walk) -> None:
+        """Check a resource within another one: contained ones share its anchors, the others stand for themselves."""
+        if path[1] != "contained":
+            self._whole(value, path, walk)
+            return
+        kind = self._type(value, path, walk)
+        if kind is not None:
+            self._structures.resource(kind)(value, path, walk)
+
+    def _type(self, value: Any, path: Path, walk: Walk) -> str | None:
+        """Return the resource type of `value`; report when there is none."""
+        if type(value) is not dict:
+            remedy = primitives.wrong_kind(
+                value, 'a resource, { "resourceType": … }', 'tài nguyên { "resourceType": … }'
+            )
+            walk.error("structure", path, "Resource:shape", remedy.en, remedy.vi)
+            return None
+        kind = value.get("resourceType")
+        if type(kind) is str and kind in self._definitions.resource_types:
+            return kind
+        if kind is None:
+            walk.error(
+                "structure",
+                path,
+                "Resource:resourceType",
+                'The resource does not say what it is: add "resourceType", such as "Immunization"',
+                'Tài nguyên không cho biết loại: hãy thêm "resourceType", ví dụ "Immunization"',
+            )
+            return None
+        near = get_close_matches(kind, self._definitions.resource_types, n=1) if _short(kind) else []
+        remedy_en, remedy_vi = (
+            (f"did you mean '{near[0]}'?", f"có phải là '{near[0]}' không?")
+            if near
+            else ("use one of the resource types of R4", "hãy dùng một loại tài nguyên của R4")
+        )
+        walk.error(
+            "structure",
+            path,
+            "Resource:resourceType",
+            f"'{shown(kind)}' is not an R4 resource type: {remedy_en}",
+            f"'{shown(kind)}' không phải loại tài nguyên R4: {remedy_vi}",
+        )
+        return None
+
+
+def _short(name: Any) -> bool:
+    return type(name) is str and len(name) <= MAX_NAME
