@@ -149,6 +149,8 @@ def _judge(message: Sign1, claims: Claims, trust: TrustList, now: datetime, skew
     country = claims.issuer if isinstance(claims.issuer, str) else None
     key, candidates = _key(message, algorithm, country, trust)
     signer = next((signer for signer in candidates if cose.verifies(message, signer.public_key)), None)
+    # A single candidate is judged even when the signature is not its own: whoever looks for the fault wants to know.
+    presumed = signer or (candidates[0] if len(candidates) == 1 else None)
     content, payload = _content(claims)
     issued, expires = _time(claims.issued), _time(claims.expires)
     judged = [
@@ -157,8 +159,8 @@ def _judge(message: Sign1, claims: Claims, trust: TrustList, now: datetime, skew
         key,
         _signature(signer, candidates),
         _claims(issued, expires, now, skew),
-        _signer_validity(signer, now, expires if isinstance(expires, datetime) else None),
-        _key_usage(signer, payload),
+        _signer_validity(presumed, now, expires if isinstance(expires, datetime) else None),
+        _key_usage(presumed, payload),
         _REVOCATION,
         content,
         _RULES,
