@@ -14,6 +14,7 @@ from pymongo.errors import (
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
+    OperationFailure,
     PyMongoError,
     WTimeoutError,
 )
@@ -22,6 +23,9 @@ from fhir_server.outcome import Conflict, Duplicate, FhirError, TooCostly, TooLa
 
 _LOG = logging.getLogger(__name__)
 _TRANSIENT = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
+
+
+TOO_LARGE = (10334, 17419, 17420)  # codes of the server: a document over 16 MiB
 
 
 class NotReplicaSet(Exception):
@@ -100,7 +104,7 @@ def answering(*but: type[Exception]) -> Iterator[None]:
         yield
     except but:
         raise
-    except (PyMongoError, BSONError) as error:
+    except (PyMongoError, BSONError, UnicodeError, OverflowError) as error:
         raise answer(error) from error
 
 
@@ -116,9 +120,13 @@ def answer(error: Exception) -> FhirError:
             )
         case DocumentTooLarge():
             return too_large()
+        case OperationFailure(code=code) if code in TOO_LARGE:
+            return too_large()
         case ConnectionFailure() | WTimeoutError():
             return unreachable()
         case PyMongoError() if any(error.has_error_label(label) for label in _TRANSIENT):
             return unreachable()
+        case OperationFailure(code=code, details=details):
+            return refused((code, (details or {}).get("errmsg")))
         case _:
             return refused(repr(error))

@@ -14,12 +14,11 @@ from typing import Any
 
 from fhir_server.outcome import FhirError
 from fhir_server.store.documents import Put, history_key
-from fhir_server.store.failures import ClaimTaken, VersionConflict, answering, refused, too_large
+from fhir_server.store.failures import TOO_LARGE, ClaimTaken, VersionConflict, answering, refused, too_large
 from fhir_server.store.layout import Layout
 
 Answer = Exception | None  # what a writer gets: None when its version is stored
 _DUPLICATE_KEY = 11000
-_TOO_LARGE = (10334, 17419, 17420)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def doubt(put: Put, error: Mapping[str, Any]) -> Doubt | FhirError:
     code = error.get("code")
     if code == _DUPLICATE_KEY:
         return Doubt(put, (error.get("keyValue") or {}).get("uq"))
-    return too_large() if code in _TOO_LARGE else refused((code, error.get("errmsg")))
+    return too_large() if code in TOO_LARGE else refused((code, error.get("errmsg")))
 
 
 async def explain(layout: Layout, type: str, doubts: Sequence[Doubt]) -> list[Answer]:

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bson.errors import BSONError
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
+from fhir_server.outcome import FhirError, Unavailable
 from fhir_server.store.documents import Put, current_document, history_document
 from fhir_server.store.failures import answer, answering, busy, contended, unreachable
 from fhir_server.store.layout import Document, Layout
@@ -109,10 +109,12 @@ class Writes:
             return []
         try:
             findings = await (self._create if puts[0].superseded is None else self._update)(type, puts)
-        except (BSONError, ValueError, OverflowError) as error:
-            # One of them cannot be written as BSON, or is too large: the others must not suffer for it.
+        except Unavailable:
+            raise
+        except FhirError as error:
+            # One of them is too large, or cannot be written as BSON: the others must not suffer for it.
             if len(puts) == 1:
-                return [answer(error)]
+                return [error]
             return [(await self._attempt(type, [put]))[0] for put in puts]
         doubts = {place: finding for place, finding in findings.items() if isinstance(finding, Doubt)}
         explained = dict(zip(doubts, await explain(self._layout, type, list(doubts.values())), strict=True))
@@ -121,7 +123,7 @@ class Writes:
     async def _create(self, type: str, puts: Sequence[Put]) -> dict[int, Doubt | Exception]:
         documents = [current_document(put) for put in puts]
         try:
-            with answering(BulkWriteError, BSONError):
+            with answering(BulkWriteError):
                 await self._layout.current(type).insert_many(documents, ordered=False)
         except BulkWriteError as error:
             return _findings(puts, error)
@@ -131,7 +133,7 @@ class Writes:
         await self._remember(type, [history_document(put.superseded) for put in puts if put.superseded])
         findings: dict[int, Doubt | Exception] = {}
         try:
-            with answering(BulkWriteError, BSONError):
+            with answering(BulkWriteError):
                 result = await self._layout.current(type).bulk_write([replacement(put) for put in puts], ordered=False)
             matched = result.matched_count
         except BulkWriteError as error:
@@ -145,7 +147,7 @@ class Writes:
     async def _remember(self, type: str, documents: Sequence[Document]) -> None:
         """Copy versions to the history; those that are there already stay as they are."""
         try:
-            with answering(BulkWriteError, BSONError):
+            with answering(BulkWriteError):
                 await self._layout.history(type).insert_many(documents, ordered=False)
         except BulkWriteError as error:
             details = error.details or {}

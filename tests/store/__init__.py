@@ -1,0 +1,1 @@
+"""Tests of the store, all of them against a real mongod."""
