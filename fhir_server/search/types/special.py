@@ -1,0 +1,27 @@
+"""Parameters whose meaning no element holds, and what is answered to those that are not supported.
+
+https://hl7.org/fhir/R4/search.html#special
+"""
+
+# Known to R4 but not offered: the reason is part of the answer.
+REASONS: dict[str, tuple[str, str]] = {
+    "_content": ("the text of resources is not indexed", "văn bản của tài nguyên không được lập chỉ mục"),
+    "_text": ("the narrative of resources is not indexed", "phần diễn giải của tài nguyên không được lập chỉ mục"),
+    "_filter": ("filter expressions are not supported", "biểu thức lọc chưa được hỗ trợ"),
+    "_query": ("named queries are not supported", "truy vấn đặt tên chưa được hỗ trợ"),
+    "_list": ("search in lists is not supported", "tìm trong danh sách chưa được hỗ trợ"),
+    "_has": ("reverse chaining is not supported", "tìm theo chuỗi ngược chưa được hỗ trợ"),
+    "_type": ("only one resource type is searched at a time", "mỗi lần chỉ tìm trong một loại tài nguyên"),
+    "_contained": ("contained resources are not searched", "tài nguyên lồng bên trong không được tìm"),
+    "_containedType": ("contained resources are not searched", "tài nguyên lồng bên trong không được tìm"),
+    "_score": ("results are not ranked", "kết quả không được xếp hạng"),
+}
+NO_EXPRESSION = ("R4 does not define where its value is", "R4 không định nghĩa giá trị của nó nằm ở đâu")
+NOT_INDEXED = ("its element cannot be searched so", "phần tử của nó không thể tìm theo cách này")
+
+
+def reason(code: str, type: str) -> tuple[str, str] | None:
+    """Return why a parameter is not supported (en, vi); None when nothing here speaks against it."""
+    if type == "special":
+        return REASONS.get(code, NOT_INDEXED)
+    return REASONS.get(code)

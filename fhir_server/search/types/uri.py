@@ -1,0 +1,55 @@
+"""URI search: exact, and for canonical URLs with or without a version.
+
+https://hl7.org/fhir/R4/search.html#uri · https://hl7.org/fhir/R4/references.html#canonical
+"""
+
+from typing import NamedTuple
+
+from fhir_server.search.entries import Span, abbreviate, escape
+from fhir_server.search.values import Context, Invalid, Reader, unescape
+
+
+class Uri(NamedTuple):
+    """A URI; of a canonical URL also the version when the client named one."""
+
+    uri: str
+    version: str | None = None
+
+
+def parse(text: str, *, canonical: bool) -> Uri:
+    """Read a URI, of a canonical element also `url|version`; raise Invalid when it is empty or holds white space."""
+    wanted = unescape(text)
+    uri, bar, version = wanted.rpartition("|") if canonical and "|" in wanted else (wanted, "", "")
+    if not uri or any(character.isspace() for character in wanted):
+        raise Invalid(
+            f"'{text[:100]}' is no URI: write it whole and without spaces",
+            f"'{text[:100]}' không phải URI: hãy viết đầy đủ và không có khoảng trắng",
+        )
+    return Uri(uri, version if bar else None)
+
+
+def rest(uri: str, version: str) -> str:
+    """Return what a URI is indexed under; `version` is "" for one that is no canonical."""
+    return f"|{abbreviate(uri)}|{escape(version)}"
+
+
+def reader(fhir_type: str, context: Context) -> Reader | None:
+    """Return how values of `fhir_type` are indexed; None when a URI parameter cannot speak of that type."""
+    if fhir_type == "canonical":
+        return lambda value: (canonical_rest(value),)
+    if fhir_type in {"uri", "url", "oid", "uuid"}:
+        return lambda value: (rest(value, ""),)
+    return None
+
+
+def canonical_rest(value: str) -> str:
+    """Return what `url|version` is indexed under."""
+    url, bar, version = value.rpartition("|")
+    return rest(url, version) if bar else rest(value, "")
+
+
+def match(wanted: Uri) -> list[Span]:
+    """Return the spans of entries that `wanted` describes; without a version every version matches."""
+    if wanted.version is None:
+        return [Span.prefix(f"|{abbreviate(wanted.uri)}|")]
+    return [Span(rest(wanted.uri, wanted.version))]
