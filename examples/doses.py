@@ -155,11 +155,10 @@ def immunization(subject: Subject, event: Event, number: int, chance: Chance, to
         "fundingSource": _funding(event.programme),
         "protocolApplied": _protocol(event.series, event.number, event.of, event.diseases),
     }
+    origin = {"reportOrigin": _PAPER} if paper else {}
     if event.reason is not None:
-        return head | {"statusReason": _reason(event.reason)} | occurrence | where
-    if paper:
-        return head | occurrence | {"reportOrigin": _PAPER} | where
-    return head | occurrence | _given(subject, event, minute) | where
+        return head | {"statusReason": _reason(event.reason)} | occurrence | origin | where
+    return head | occurrence | (origin or _given(subject, event, minute)) | where
 
 
 def _given(subject: Subject, event: Event, minute: int) -> dict[str, Any]:

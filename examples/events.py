@@ -50,8 +50,8 @@ _SHARE: Final = 0.025
 
 def after(subject: Subject, dose: Resource, day: date, number: int, chance: Chance, today: date) -> Resource | None:
     """Return the adverse event that followed the completed `dose` of `day`, or None when nothing happened."""
-    if not chance.happens(_SHARE):
-        return None
+    if not chance.happens(_SHARE) or (today - day).days < 2:
+        return None  # nothing, or nothing that is known yet
     return adverse_event(subject, dose, day, number, chance.pick(_REACTIONS), chance.below(60), today)
 
 

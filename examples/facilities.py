@@ -159,7 +159,9 @@ def resources(facility: Facility, today: date) -> Iterator[Resource]:
         "active": True,
         "type": [concept(_PROVIDER, "prov", "Healthcare Provider", _KINDS[facility.kind])],
         "name": facility.name,
-        "telecom": [{"system": "phone", "value": identifiers.telephone(int(facility.code)), "use": "work"}],
+        "telecom": [
+            {"system": "phone", "value": identifiers.telephone(50_000_000 + int(facility.code)), "use": "work"}
+        ],
         "address": [where],
         **({"partOf": reference(f"Organization/{facility.parent}")} if facility.parent else {}),
     }

@@ -38,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The next dose of a series: when it may be given, when it is due, when it is too late."""
+    """The next dose of a series: when it may be given, is due, is overdue, and is too late."""
 
     product: str
     series: str
@@ -47,7 +47,8 @@ class Next:
     disease: str
     earliest: date
     due: date
-    latest: date | None
+    overdue: date
+    latest: date | None  # the last day it can be given
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ class _Childhood:
                 self.events.append(replace(planned(series, dose, product, day), reason=self._chance.pick(_REASONS)))
                 day = _visit(day + timedelta(days=14), self._chance, soon=21)
             if day > self._today or self._chance.happens(_MISSED):
-                if last > self._today:
+                if last > max(self._today, due):
                     self.following.append(next_dose(series, dose, product, self._birth, due, days))
                 return
             if day >= last:
@@ -215,11 +216,12 @@ def next_dose(series: Series, dose: Dose, product: str, birth: date, due: date, 
     """Return when `dose` may, should and can at the latest be given after doses on `days`."""
     ages = [dose.minimum_age.after(birth)] if dose.minimum_age else []
     intervals = [dose.minimum_interval.after(days[-1])] if dose.minimum_interval and days else []
-    limit = dose.maximum_age or dose.latest_age
-    latest = limit.after(birth) - timedelta(days=1) if limit else None
+    latest = dose.maximum_age.after(birth) - timedelta(days=1) if dose.maximum_age else None
+    month = due + timedelta(days=30)
+    overdue = max(month, dose.latest_age.after(birth)) if dose.latest_age else month
     count = max(dose.number, series.doses[-1].number)
     earliest = min(max([*ages, *intervals], default=due), due)
-    return Next(product, series.title, dose.number, count, series.target_diseases[0], earliest, due, latest)
+    return Next(product, series.title, dose.number, count, series.target_diseases[0], earliest, due, overdue, latest)
 
 
 def course(name: str, first: date, product: str, today: date, chance: Chance) -> Iterator[Event]:

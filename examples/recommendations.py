@@ -44,7 +44,7 @@ def _dose(dose: Next, today: date) -> Resource:
     return {
         "vaccineCode": [vaccine_code(dose.product)],
         "targetDisease": target_disease(dose.disease),
-        "forecastStatus": _status("overdue" if (today - dose.due).days > 30 else "due"),
+        "forecastStatus": _status("overdue" if dose.overdue < today else "due"),
         "dateCriterion": [
             {"code": _CRITERIA[name], "value": day.isoformat()} for name, day in days.items() if day is not None
         ],

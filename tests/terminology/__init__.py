@@ -1,0 +1,1 @@
+"""Tests of the code tables: what the sources say is what was loaded."""
