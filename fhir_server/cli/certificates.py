@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fhir_server.certificates import content
+from fhir_server.certificates.report import report
 from signing import development, qr, trust
 from signing import keys as keyring
 from signing.algorithms import NAMES
@@ -52,7 +53,7 @@ def verify(
         console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from None
     if as_json:
-        sys.stdout.write(json.dumps(content.report(found), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(report(found), ensure_ascii=False) + "\n")
     else:
         _show(found)
     readable = all(stage.ok for stage in found.stages if stage.stage in {"prefix", "base45", "inflate", "cbor"})
@@ -65,9 +66,17 @@ def text_of(given: str) -> str:
         return given
     file = Path(given)
     if file.suffix.lower() in PICTURES:
-        return qr.read(file.read_bytes())
+        return the_certificate(qr.read(file.read_bytes()))
     # An editor ends a file with a line break; a space, however, belongs to the text.
     return file.read_text(encoding="utf-8").rstrip("\r\n")
+
+
+def the_certificate(texts: tuple[str, ...]) -> str:
+    """Return the certificate among the QR codes of a picture; raise Refused when there is none."""
+    found = next((text for text in texts if text.startswith("HC1:")), None)
+    if found is None:
+        raise Refused("no-certificate", f"the picture holds {len(texts)} QR codes, none of them a certificate")
+    return found
 
 
 def trusting(path: Path) -> TrustList:
@@ -84,8 +93,8 @@ def _show(found: Verification) -> None:
         "VALID / HỢP LỆ" if found.valid else "NOT VALID / KHÔNG HỢP LỆ",
         style="bold green" if found.valid else "bold red",
     )
-    for label, value in content.lines(found):
-        out.print(f"  {label}: {value}", markup=False, highlight=False, soft_wrap=True)
+    for line in content.summary(found.content):
+        out.print(f"  {line.vi} / {line.en}: {line.value}", markup=False, highlight=False, soft_wrap=True)
     for stage in found.stages:
         mark = {True: "ok", False: "FAILED", None: "-"}[stage.ok]
         out.print(

@@ -24,7 +24,9 @@ from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError
 from fhir_server.server import Server, start
 from fhir_server.settings import Settings
-from fhir_server.store import EmbeddedMongo, EmbeddedUnavailable, NotReplicaSet
+from fhir_server.store import NotReplicaSet
+from fhir_server.store.embedded import EmbeddedMongo
+from fhir_server.store.mongod import EmbeddedUnavailable
 from fhir_server.web.app import Application
 from signing import development
 from signing.refusal import Refused

@@ -85,11 +85,12 @@ def put(ctx: Context, resource: Json, id: str, superseded: Stored | None, method
     version = superseded.version + 1 if superseded else 1
     type = resource["resourceType"]
     written = stamped(resource, id, version, last_updated(sequence))
+    index = ctx.server.indexer.index(written)
     return Put(
         new=Stored(type, id, version, sequence, wire.dumps(written), digest({**resource, "id": id}), method),
         superseded=superseded,
-        entries=ctx.server.indexer.entries(written),
-        patient=ctx.server.indexer.compartment(written),
+        entries=index.entries,
+        patient=index.patient,
     )
 
 

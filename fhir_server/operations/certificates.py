@@ -6,9 +6,11 @@ $issue-certificate follows Decision 5772/QĐ-BYT (2021): EU DCC 1.3 as HC1, vali
 import asyncio
 from base64 import b64decode, b64encode
 from typing import Any
+from uuid import UUID
 
 from fhir_server import wire
-from fhir_server.certificates import content, dcc
+from fhir_server.certificates import dcc
+from fhir_server.certificates.report import report
 from fhir_server.interactions import read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.search import matches
@@ -46,7 +48,7 @@ async def issue(ctx: Context, call: Call) -> Answer:
         )
     assert call.id is not None
     patient = await read.current(ctx, "Patient", call.id)
-    identifier = uvci.make(ctx.new_id())
+    identifier = uvci.make(UUID(ctx.new_id()).bytes)
     payload = dcc.payload(
         wire.loads(patient.raw or b"{}"),
         await doses(ctx, call.id),
@@ -109,7 +111,7 @@ def kept(stored: Stored) -> tuple[str, str] | None:
 async def verify(ctx: Context, call: Call) -> Answer:
     """Answer with every stage of verification and the content; nothing about the person is kept or logged."""
     found = await asyncio.to_thread(verified, call.resource, ctx.server.trust, ctx.now)
-    return Answer(200, wire.dumps(content.report(found)), media_type="application/json")
+    return Answer(200, wire.dumps(report(found)), media_type="application/json")
 
 
 async def picture(ctx: Context, call: Call) -> Answer:
@@ -125,9 +127,10 @@ async def picture(ctx: Context, call: Call) -> Answer:
     certificate = kept(found[0]) if found else None
     if certificate is None:
         raise NotFound("No certificate with this identifier was issued here", "Không có giấy chứng nhận với mã số này")
-    drawn = await asyncio.to_thread(qr.svg if format == "svg" else qr.png, certificate[1])
-    body = drawn.encode() if isinstance(drawn, str) else drawn
-    return Answer(200, body, media_type="image/svg+xml" if format == "svg" else "image/png")
+    if format == "svg":
+        drawn = await asyncio.to_thread(qr.svg, certificate[1])
+        return Answer(200, drawn.encode(), media_type="image/svg+xml")
+    return Answer(200, await asyncio.to_thread(qr.png, certificate[1]), media_type="image/png")
 
 
 def _escaped(value: str) -> str:

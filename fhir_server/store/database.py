@@ -8,6 +8,7 @@ to the primary: who was told that a write is stored reads it at once, and it sur
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from secrets import token_bytes
 from types import TracebackType
 from typing import Any, Self
 
@@ -52,6 +53,7 @@ class Store:
     def __init__(self, client: AsyncMongoClient[Document], database: str, node: int, limits: Limits):
         self.node = node
         self._client = client
+        self._database = database
         layout = Layout(client[database])
         self._reads = Reads(layout)
         self._queries = Queries(layout, limits.query)
@@ -114,6 +116,17 @@ class Store:
     async def entries(self, type: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return the index entries of those of `ids` that are current and not deleted."""
         return await self._queries.entries(type, ids)
+
+    async def secret(self, name: str) -> bytes:
+        """Return 32 random bytes, the same in every process on this database; made when first asked for."""
+        with answering():
+            kept = await self._client[self._database]["secrets"].find_one_and_update(
+                {"_id": name},
+                {"$setOnInsert": {"bytes": token_bytes(32)}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+            return bytes(kept["bytes"])
 
     async def ping(self) -> None:
         """Return when the primary answers; raise Unavailable."""
