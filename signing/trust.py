@@ -37,7 +37,7 @@ class DocumentSigner:
     not_before: datetime
     not_after: datetime
     extended_key_usage: frozenset[str]
-    public_key: PublicKey
+    public_key: PublicKey = field(repr=False, compare=False)
     algorithm: int | None  # None: no algorithm of health certificates fits this key
 
     @property

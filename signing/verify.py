@@ -247,7 +247,10 @@ def _key_usage(signer: DocumentSigner | None, payload: Mapping[str, Any] | None)
     if signer is None:
         return _NOT_REACHED["key-usage"]
     allowed = {_USAGES[usage] for usage in signer.extended_key_usage if usage in _USAGES}
-    if not allowed or payload is None or any(payload.get(kind) and kind in allowed for kind in "vtr"):
+    if not allowed or payload is None:
+        return _OK["key-usage"]
+    kinds = {kind for kind in "vtr" if payload.get(kind)}
+    if kinds and kinds <= allowed:
         return _OK["key-usage"]
     detail = f"the signer may only sign the kinds {', '.join(sorted(allowed))} (v vaccination, t test, r recovery)"
     return Stage("key-usage", False, "wrong-key-usage", detail)

@@ -1,0 +1,59 @@
+"""https://www.rfc-editor.org/rfc/rfc1950"""
+
+import time
+import tracemalloc
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signing.inflate import LIMIT, inflate
+from signing.refusal import Refused
+
+
+@given(st.binary(max_size=2000), st.integers(0, 9))
+def test_returns_what_was_compressed_at_any_level(data: bytes, level: int) -> None:
+    assert inflate(zlib.compress(data, level)) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "zlib-truncated"),
+        (b"no zlib", "not-zlib"),
+        (zlib.compress(b"certificate")[:-1], "zlib-truncated"),
+        (zlib.compress(b"certificate") + b"\0", "zlib-trailing"),
+        (zlib.compress(bytes(LIMIT + 1)), "inflated-too-long"),
+        (zlib.compress(b"certificate")[:-1] + b"\0", "not-zlib"),
+    ],
+    ids=["nothing", "something else", "cut short", "one byte more", "over the limit", "wrong checksum"],
+)
+def test_refuses_what_is_not_one_whole_short_stream(data: bytes, code: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        inflate(data)
+    assert refusal.value.code == code
+
+
+def test_the_limit_itself_is_allowed() -> None:
+    assert inflate(zlib.compress(bytes(LIMIT))) == bytes(LIMIT)
+
+
+def test_a_bomb_costs_no_more_than_the_limit() -> None:
+    bomb = zlib.compress(bytes(200_000_000))
+    tracemalloc.start()
+    began = time.perf_counter()
+    with pytest.raises(Refused):
+        inflate(bomb)
+    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * LIMIT + len(bomb)
+    assert took < 0.5
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_inflated_or_refused(data: bytes) -> None:
+    try:
+        inflate(data)
+    except Refused:
+        return
