@@ -62,6 +62,35 @@ def reference(element: str, targets: Iterable[str], definitions: Definitions, pr
     return check
 
 
+def narrower(element: str, targets: Iterable[str], definitions: Definitions, profile: str) -> Check | None:
+    """Return the check that a Reference points to a type that `profile` allows; None when that is any."""
+    allowed = resource_types(targets, definitions)
+    if allowed is None:
+        return None
+    known = definitions.resource_types
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        kind = _target(value, walk) if type(value) is dict else None
+        if kind is not None and kind in known and kind not in allowed:
+            wrong_target(kind, allowed, element, path, walk, profile)
+
+    return check
+
+
+def _target(value: Json, walk: Walk) -> str | None:
+    """Return the resource type that a Reference can be seen to point to; the structure has reported what is wrong."""
+    text = value.get("reference")
+    if type(text) is str:
+        for form in (RELATIVE, ABSOLUTE, CONDITIONAL):
+            if match := form(text):
+                return match.group(1)
+        for resource in walk.resource.get("contained", ()) if text.startswith("#") else ():
+            if type(resource) is dict and resource.get("id") == text[1:]:
+                return str(resource.get("resourceType"))
+    told = value.get("type")
+    return told if type(told) is str else None
+
+
 def _other(text: str, told: str | None, element: str, path: Path, walk: Walk, known: frozenset[str]) -> str | None:
     """Check a reference that is no `Type/id`; return the type that it points to when it can be seen."""
     if text.startswith("#"):

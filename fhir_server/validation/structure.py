@@ -125,7 +125,7 @@ class Structures:
 
     def _complex(self, name: str, member: Member) -> Property:
         check, element = self.value(member), member.element
-        step = _step(name, member)
+        step = step_of(name, member)
         if element.max == 1:
 
             def single(value: Any, owner: Json, path: Path, walk: Walk) -> None:
@@ -147,7 +147,7 @@ class Structures:
 
     def _primitive_property(self, name: str, member: Member) -> Property:
         check, element = self.primitive(member), member.element
-        step, rule, extras = _step(name, member), f"{element.path}:format", "_" + name
+        step, rule, extras = step_of(name, member), f"{element.path}:format", "_" + name
         if element.max == 1:
 
             def single(value: Any, owner: Json, path: Path, walk: Walk) -> None:
@@ -181,7 +181,7 @@ class Structures:
         if check is None:
             check = self._objects["Element"] = _object(Properties(self, definition.members, "Element"), (), "Element")
         of_one = check
-        step, twin = _step(name[1:], member), name[1:]
+        step, twin = step_of(name[1:], member), name[1:]
         if element.max == 1:
 
             def single(value: Any, owner: Json, path: Path, walk: Walk) -> None:
@@ -255,7 +255,7 @@ def _both(first: Check, second: Check) -> Check:
     return check
 
 
-def _step(name: str, member: Member) -> str:
+def step_of(name: str, member: Member) -> str:
     """Return the FHIRPath step of property `name`: a choice is `value.ofType(Quantity)`."""
     if not member.element.choice:
         return name

@@ -10,10 +10,13 @@ from typing import Any
 
 from fhir_server.definitions import Definitions
 from fhir_server.validation import contained, primitives
-from fhir_server.validation.report import Enough, Path, Report, Walk, root, shown
+from fhir_server.validation.profile import Profile, Profiles
+from fhir_server.validation.report import Enough, Path, Report, Walk, below, root, shown
 from fhir_server.validation.structure import MAX_NAME, Structures
 
 Json = dict[str, Any]
+
+CORE = "http://hl7.org/fhir/StructureDefinition/"
 
 
 class Validator:
@@ -22,6 +25,7 @@ class Validator:
     def __init__(self, definitions: Definitions):
         self._definitions = definitions
         self._structures = Structures(definitions, self._inner)
+        self._profiles = Profiles(definitions)
 
     def validate(self, resource: Any, profiles: Iterable[str] = (), at: str | None = None) -> Report:
         """Return the issues of `resource`, as `wire.loads` reads it, and the questions that remain.
@@ -33,10 +37,10 @@ class Validator:
         kind = resource.get("resourceType") if type(resource) is dict else None
         path = root(at or (kind if type(kind) is str and kind in self._definitions.resource_types else "Resource"))
         with suppress(Enough):
-            self._whole(resource, path, walk)
+            self._whole(resource, path, walk, tuple(profiles))
         return walk.report()
 
-    def _whole(self, value: Any, path: Path, walk: Walk) -> None:
+    def _whole(self, value: Any, path: Path, walk: Walk, profiles: tuple[str, ...] = ()) -> None:
         """Check a resource that stands for itself: the root, or one in a Bundle entry or a parameter."""
         kind = self._type(value, path, walk)
         if kind is None:
@@ -48,6 +52,7 @@ class Validator:
         self._structures.resource(kind)(value, path, walk)
         if "contained" in value:
             contained.check(value, path, walk)
+        self._conforms(value, kind, path, walk, profiles)
         walk.resource, walk.anchors = outer
 
     def _inner(self, value: Any, path: Path, walk: Walk) -> None:
@@ -58,6 +63,32 @@ class Validator:
         kind = self._type(value, path, walk)
         if kind is not None:
             self._structures.resource(kind)(value, path, walk)
+            self._conforms(value, kind, path, walk)
+
+    def _conforms(self, value: Json, kind: str, path: Path, walk: Walk, profiles: tuple[str, ...] = ()) -> None:
+        """Check the resource against `profiles` and those that it declares, each once, with what they derive from."""
+        meta = value.get("meta")
+        declared = meta.get("profile") if type(meta) is dict else None
+        if type(declared) is list:
+            profiles = (*profiles, *(url for url in declared if type(url) is str))
+        if not profiles:
+            return
+        found: dict[str, Profile] = {}
+        for canonical in profiles:
+            url, _, version = canonical.partition("|")
+            profile = self._profiles.get(url)
+            if profile is None:
+                _unknown(canonical, kind, path, walk)
+            elif profile.type != kind:
+                _for_another_type(profile, kind, path, walk)
+            else:
+                found[url] = profile
+                if version and profile.version is not None and version != profile.version:
+                    _another_version(profile, version, path, walk)
+        inherited = frozenset().union(*(profile.ancestors for profile in found.values()))
+        for url, profile in found.items():
+            if url not in inherited:
+                profile.check(value, path, walk)
 
     def _type(self, value: Any, path: Path, walk: Walk) -> str | None:
         """Return the resource type of `value`; report when there is none."""
@@ -97,3 +128,37 @@ class Validator:
 
 def _short(name: Any) -> bool:
     return type(name) is str and len(name) <= MAX_NAME
+
+
+def _unknown(canonical: str, kind: str, path: Path, walk: Walk) -> None:
+    if canonical.partition("|")[0] == f"{CORE}{kind}":
+        return  # the type itself: every resource is checked against it
+    walk.warn(
+        "not-found",
+        below(below(path, "meta"), "profile"),
+        "meta:profile",
+        f"The profile {shown(canonical)} is not known here and was not checked: load its package, or correct the URL",
+        f"Hồ sơ {shown(canonical)} chưa có ở đây nên chưa được kiểm tra: hãy nạp gói chứa hồ sơ hoặc sửa URL",
+    )
+
+
+def _for_another_type(profile: Profile, kind: str, path: Path, walk: Walk) -> None:
+    walk.error(
+        "value",
+        below(below(path, "meta"), "profile"),
+        "meta:profile",
+        f"The profile {profile.url} is for {profile.type}, this is a {kind}: remove it from meta.profile",
+        f"Hồ sơ {profile.url} dành cho {profile.type}, còn đây là {kind}: hãy bỏ khỏi meta.profile",
+        profile.url,
+    )
+
+
+def _another_version(profile: Profile, version: str, path: Path, walk: Walk) -> None:
+    walk.warn(
+        "business-rule",
+        below(below(path, "meta"), "profile"),
+        "meta:profile",
+        f"Version {shown(version)} of {profile.url} is declared, {profile.version} is known here and was checked",
+        f"Khai báo phiên bản {shown(version)} của {profile.url}, ở đây có và đã kiểm tra theo {profile.version}",
+        profile.url,
+    )

@@ -21,9 +21,11 @@ from tests.validation.conftest import EXAMPLES
 R4 = Validator(core())
 OFFICIAL = [wire.loads(path.read_bytes()) for path in sorted(EXAMPLES.glob("*.json"))]
 TYPES = sorted(core().resource_types)
-NAMES = ["id", "meta", "text", "contained", "extension", "identifier", "url", "reference", "coding", "resource",
-         "entry", "valueQuantity", "_birthDate", "div", "name", "given", "_given", "code", "system", "value", "resourceType",
-         "profile", "type", "$where", "a.b", "", "constructor"]  # fmt: skip
+NAMES = [
+    *("id", "meta", "text", "contained", "extension", "identifier", "url", "reference", "coding", "resource", "entry"),
+    *("valueQuantity", "_birthDate", "div", "name", "given", "_given", "code", "system", "value", "resourceType"),
+    *("profile", "type", "$where", "a.b", "", "constructor"),
+]
 
 scalars = (
     st.none()
@@ -82,15 +84,17 @@ def mutants(draw: st.DrawFn) -> dict[str, Any]:
         here = resource
         for step in steps:
             here = here[step]
-        match draw(st.sampled_from(["drop", "retype", "repeat", "misspell"])):
+        match draw(st.sampled_from(["drop", "retype", "repeat", "misspell or null"])):
             case "drop":
                 del here[last]
             case "retype":
                 here[last] = draw(values)
             case "repeat":
                 here[last] = [here[last], here[last]]
-            case "misspell" if isinstance(here, dict):
+            case _ if isinstance(here, dict):
                 here[last + "x"] = here.pop(last)
+            case _:
+                here[last] = None
         if not resource:
             break
     return resource

@@ -1,0 +1,263 @@
+"""FHIRPath's values and functions over JSON: equality, order, conversion, and what needs no focus of its own.
+
+https://hl7.org/fhirpath/N1/#functions · https://hl7.org/fhirpath/N1/#operations
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, TypeGuard
+
+Values = list[Any]  # a collection; never changed once made
+
+TRUE: Final[Values] = [True]
+FALSE: Final[Values] = [False]
+EMPTY: Final[Values] = []
+TEMPORAL: Final = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(\.\d+)?)?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
+).fullmatch
+
+
+class Bare(NamedTuple):
+    """A primitive without a value, for which there is only an id or an extension."""
+
+    extras: dict[str, Any]
+
+
+def logical(values: Values) -> bool | None:
+    """Return a collection as a truth value: None when it is empty; one item that is no boolean counts as true."""
+    if not values:
+        return None
+    first = values[0]
+    return first if first is True or first is False else True
+
+
+def boolean(value: bool | None) -> Values:
+    """Return a truth value as a collection."""
+    return EMPTY if value is None else TRUE if value else FALSE
+
+
+def same(left: Any, right: Any) -> bool:
+    """Return whether two items are equal; true is not 1."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    return bool(left == right)
+
+
+def equal(left: Values, right: Values) -> bool | None:
+    """`=`: None when one side has no value."""
+    if not left or not right or type(left[0]) is Bare or type(right[0]) is Bare:
+        return None
+    return len(left) == len(right) and all(same(one, other) for one, other in zip(left, right, strict=True))
+
+
+def equivalent(left: Values, right: Values) -> bool:
+    """`~`: in any order, text without regard to case and white space."""
+    return len(left) == len(right) and all(any(_alike(one, other) for other in right) for one in left)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+    return same(one, other)
+
+
+def order(left: Values, right: Values) -> int | None:
+    """Return -1, 0 or 1 as `left` lies before, at or after `right`; None when that cannot be said."""
+    if len(left) != 1 or len(right) != 1:
+        return None
+    one, other = left[0], right[0]
+    if isinstance(one, str) and isinstance(other, str):
+        moments = TEMPORAL(one), TEMPORAL(other)
+        if moments[0] and moments[1]:
+            return _chronology(moments[0], moments[1])
+        return (one > other) - (one < other)
+    if _is_number(one) and _is_number(other):
+        return (one > other) - (one < other)
+    return None
+
+
+def _is_number(value: Any) -> TypeGuard[int | Decimal]:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _chronology(one: re.Match[str], other: re.Match[str]) -> int | None:
+    """Compare two dates or times to the precision that both have (§6.2.1); None when that does not decide."""
+    if one.group(8) and other.group(8):
+        moments = _moment(one), _moment(other)
+        if moments[0] is not None and moments[1] is not None:
+            return (moments[0] > moments[1]) - (moments[0] < moments[1])
+    for mine, yours in zip(one.groups()[:6], other.groups()[:6], strict=True):
+        if mine is None or yours is None:
+            return 0 if mine is yours else None
+        if mine != yours:
+            return 1 if mine > yours else -1
+    return 0
+
+
+def _moment(match: re.Match[str]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(match.group())
+    except ValueError:
+        return None  # a leap second, or a day that the calendar does not have
+
+
+def anchored(pattern: str) -> Callable[[str], object]:
+    """Return the search for `pattern`, in which `$` is the end of the text and not also before a last line feed.
+
+    Raises re.error when it is no regular expression.
+    """
+    end = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found.group(1) or r"\Z", pattern)
+    return re.compile(end).search
+
+
+def substring(text: str, start: int, length: int | None = None) -> Values:
+    """`substring`: empty when it starts outside of the text."""
+    if not 0 <= start < len(text):
+        return EMPTY
+    return [text[start:] if length is None else text[start : start + max(length, 0)]]
+
+
+def to_integer(value: Any) -> Values:
+    """`toInteger`: empty when the value is no whole number."""
+    if isinstance(value, bool):
+        return [int(value)]
+    if isinstance(value, int):
+        return [value]
+    return [int(value)] if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value) else EMPTY
+
+
+def to_decimal(value: Any) -> Values:
+    """`toDecimal`: empty when the value is no number."""
+    if _is_number(value):
+        return [value]
+    return [Decimal(value)] if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,30}(\.\d{1,30})?", value) else EMPTY
+
+
+def to_string(value: Any) -> Values:
+    """`toString`: empty for objects."""
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [str(value)] if isinstance(value, str | int | Decimal) else EMPTY
+
+
+def distinct(values: Iterable[Any]) -> Values:
+    """Return the items of `values` that differ from those before them."""
+    found: Values = []
+    for value in values:
+        if not any(same(value, other) for other in found):
+            found.append(value)
+    return found
+
+
+def children(values: Values) -> Values:
+    """Return what lies one level below; the order is that of the JSON."""
+    found: Values = []
+    for value in values:
+        content = value.extras if type(value) is Bare else value if type(value) is dict else {}
+        for name, child in content.items():
+            if name != "resourceType" and not name.startswith("_"):
+                found.extend(child if type(child) is list else [child])
+    return [value for value in found if value is not None]
+
+
+def descendants(values: Values) -> Values:
+    """Return what lies below, on every level."""
+    found: Values = []
+    level = children(values)
+    while level:
+        found.extend(level)
+        level = children(level)
+    return found
+
+
+def arithmetic(operator: str, left: Values, right: Values) -> Values:
+    """Return `left operator right` of two numbers or two texts; empty when there are none, or when it is x / 0."""
+    if len(left) != 1 or len(right) != 1:
+        return EMPTY
+    one, other = left[0], right[0]
+    if operator == "+" and isinstance(one, str) and isinstance(other, str):
+        return [one + other]
+    if not (_is_number(one) and _is_number(other)) or (operator in ("/", "div", "mod") and other == 0):
+        return EMPTY
+    match operator:
+        case "+":
+            return [one + other]
+        case "-":
+            return [one - other]
+        case "*":
+            return [one * other]
+        case "/":
+            return [Decimal(one) / Decimal(other)]
+        case "div":
+            return [int(Decimal(one) / Decimal(other)) if isinstance(one, Decimal) else _quotient(one, other)]
+        case _:
+            return [one - other * _quotient(one, other)]
+
+
+def _quotient(one: Any, other: Any) -> int:
+    """Return the whole part of a quotient, towards zero."""
+    whole = int(abs(one) // abs(other))
+    return whole if (one < 0) == (other < 0) else -whole
+
+
+def negation(values: Values) -> Values:
+    """`not()`."""
+    value = logical(values)
+    return EMPTY if value is None else FALSE if value else TRUE
+
+
+def within(some: Values, every: Values) -> Values:
+    """`in`."""
+    if not some:
+        return EMPTY
+    return boolean(any(same(some[0], value) for value in every))
+
+
+PLAIN: Mapping[str, Callable[[Values], Values]] = {
+    "empty": lambda values: FALSE if values else TRUE,
+    "exists": lambda values: TRUE if values else FALSE,
+    "not": negation,
+    "count": lambda values: [len(values)],
+    "first": lambda values: values[:1],
+    "last": lambda values: values[-1:],
+    "tail": lambda values: values[1:],
+    "single": lambda values: values if len(values) == 1 else EMPTY,
+    "distinct": distinct,
+    "isDistinct": lambda values: boolean(len(distinct(values)) == len(values)),
+    "hasValue": lambda values: boolean(len(values) == 1 and type(values[0]) not in (dict, Bare)),
+    "allTrue": lambda values: boolean(all(value is True for value in values)),
+    "anyTrue": lambda values: boolean(any(value is True for value in values)),
+    "allFalse": lambda values: boolean(all(value is False for value in values)),
+    "anyFalse": lambda values: boolean(any(value is False for value in values)),
+    "children": children,
+    "descendants": descendants,
+    "trace": lambda values: values,
+    # The narrative has its own reader, which every narrative has passed before.
+    "htmlChecks": lambda values: TRUE,
+    "length": lambda values: [len(value) for value in values[:1] if type(value) is str],
+    "upper": lambda values: [value.upper() for value in values[:1] if type(value) is str],
+    "lower": lambda values: [value.lower() for value in values[:1] if type(value) is str],
+    "toInteger": lambda values: to_integer(values[0]) if values else EMPTY,
+    "toDecimal": lambda values: to_decimal(values[0]) if values else EMPTY,
+    "toString": lambda values: to_string(values[0]) if values else EMPTY,
+}
+# name → (text, argument) → collection
+TEXTUAL: Mapping[str, Callable[[str, Any], Values]] = {
+    "startsWith": lambda text, part: boolean(text.startswith(str(part))),
+    "endsWith": lambda text, part: boolean(text.endswith(str(part))),
+    "contains": lambda text, part: boolean(str(part) in text),
+    "indexOf": lambda text, part: [text.find(str(part))],
+}
+# name → (left, right) → collection
+PAIRS: Mapping[str, Callable[[Values, Values], Values]] = {
+    "union": lambda left, right: distinct([*left, *right]),
+    "combine": lambda left, right: [*left, *right],
+    "intersect": lambda left, right: distinct(v for v in left if any(same(v, w) for w in right)),
+    "exclude": lambda left, right: [v for v in left if not any(same(v, w) for w in right)],
+    "subsetOf": lambda left, right: boolean(all(any(same(v, w) for w in right) for v in left)),
+    "supersetOf": lambda left, right: boolean(all(any(same(v, w) for w in left) for v in right)),
+    "skip": lambda left, right: left[right[0] :] if right and type(right[0]) is int else EMPTY,
+    "take": lambda left, right: left[: right[0]] if right and type(right[0]) is int else EMPTY,
+}
