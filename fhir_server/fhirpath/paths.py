@@ -8,7 +8,7 @@ https://hl7.org/fhir/R4/searchparameter-definitions.html#SearchParameter.express
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from fhir_server.definitions import Definitions
@@ -56,6 +56,7 @@ class Branch:
     targets: tuple[str, ...]  # of a Reference: the resource types that the definition lets it point at; (): any
     steps: tuple[Into | Evaluate, ...] = ()
     member: Member | None = None  # None: the focus itself
+    single: bool = True  # a focus has at most one such value
 
     @property
     def head(self) -> str | None:
@@ -78,10 +79,7 @@ def compile(definitions: Definitions, focus: str | Branch, expression: str) -> t
     Compiled for a branch, the result starts from one item of that branch.
     """
     compiler = _Compiler(definitions)
-    if isinstance(focus, Branch):
-        root = Branch(focus.type, focus.path, focus.targets, (), focus.member)
-    else:
-        root = Branch(focus, focus, ())
+    root = replace(focus, steps=(), single=True) if isinstance(focus, Branch) else Branch(focus, focus, ())
     return tuple(compiler.branches(grammar.parse(expression), (root,), at_root=not isinstance(focus, Branch)))
 
 
@@ -141,7 +139,8 @@ class _Compiler:
 
     def _child(self, branch: Branch, name: str, member: Member) -> Branch:
         targets = next((kind.targets for kind in member.element.types if kind.code == member.type), ())
-        return Branch(member.type, member.element.path, targets, (*branch.steps, Into(name)), member)
+        single = branch.single and member.element.max == 1
+        return Branch(member.type, member.element.path, targets, (*branch.steps, Into(name)), member, single)
 
     def _call(self, name: str, arguments: tuple[Node, ...], inputs: Sequence[Branch]) -> list[Branch]:
         match name, arguments:
@@ -160,13 +159,11 @@ class _Compiler:
     def _where(self, branch: Branch, criteria: Node) -> Branch:
         match criteria:
             case Is(Call("resolve", ()), type):
-                narrowed = _with(branch, _where(lambda item: _refers_to(item, type)))
-                return Branch(narrowed.type, narrowed.path, (type,), narrowed.steps, narrowed.member)
+                return replace(_with(branch, _where(lambda item: _refers_to(item, type))), targets=(type,))
             case Call("hasExtension", (Literal(str(url)),)):
                 return _with(branch, _where(lambda item: any(e.get("url") == url for e in item.get("extension", ()))))
             case _:
-                item = Branch(branch.type, branch.path, branch.targets, (), branch.member)
-                test = self._test(criteria, (item,), at_root=False)
+                test = self._test(criteria, (replace(branch, steps=()),), at_root=False)
                 return _with(branch, _where(lambda item: test([item]) is True))
 
     def _boolean(self, node: Node, inputs: Sequence[Branch]) -> list[Branch]:
@@ -215,7 +212,7 @@ def _of_type(inputs: Sequence[Branch], type: str) -> list[Branch]:
 
 
 def _with(branch: Branch, step: Evaluate) -> Branch:
-    return Branch(branch.type, branch.path, branch.targets, (*branch.steps, step), branch.member)
+    return replace(branch, steps=(*branch.steps, step))
 
 
 def _item(position: int) -> Evaluate:

@@ -1,4 +1,21 @@
 """Search, as pure functions: what a resource is found by, what a client asks for, and the database condition for it.
 
+Writing: `Indexer.index(resource)` gives the entries that are stored beside a resource, and its patient compartment.
+Searching, with what only the database can do marked *:
+
+    catalogue = indexer.catalogue                                     # made once, from the definitions
+    query = query.parse(catalogue, type, parameters, now=now)         # 400 with every problem at once
+    steps = plan.plan(query, catalogue)
+    resolved = {chain: (type, id) of what * finds by each of chain.links for chain in plan.unresolved(steps)}
+    condition = plan.to_filter(steps, resolved)                       # None: nothing can match
+    found = * find(condition, steps.sort, page.after(key, query), limit=query.count + 1)
+    keys = include.included(query, * entries of found)                # and include.reverse(query, ids) to find more
+    links = page.links(base_url, query, page.sign(key, query, last) when one more than query.count was found)
+    body = bundle.searchset(found, * those keys, base_url=base_url, links=links, total=* when query.total asks for it)
+
 https://hl7.org/fhir/R4/search.html
 """
+
+from fhir_server.search.parameters import supported
+
+__all__ = ["supported"]

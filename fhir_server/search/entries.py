@@ -90,6 +90,14 @@ class Span(NamedTuple):
         """True when the span holds one rest only."""
         return self.high is None
 
+    def intersection(self, other: "Span") -> "Span | None":
+        """Return what lies in both; None when nothing can. For spans that are not exact."""
+        if self.high is None or other.high is None:
+            raise ValueError("an exact span")
+        low, high = max(self.low, other.low), min(self.high, other.high)
+        patterns = [f"(?={pattern})" for pattern in (self.pattern, other.pattern) if pattern is not None]
+        return Span(low, high, "".join(dict.fromkeys(patterns)) or None) if low < high else None
+
 
 PRESENCE = Span.prefix("|")  # any value
 

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/searchparameter-registry.html
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,16 @@ class Parameter:
         return any(branch.type == "canonical" for branch in self.branches)
 
     @property
+    def single(self) -> bool:
+        """True when a resource has at most one value of it, whose entries may be judged together."""
+        return len({branch.path for branch in self.branches}) == 1 and all(branch.single for branch in self.branches)
+
+    @property
+    def systems(self) -> bool:
+        """True when a token parameter speaks of types that carry the system of their code."""
+        return any(branch.type in token.WITH_SYSTEM for branch in self.branches)
+
+    @property
     def intervals(self) -> bool:
         """True when a number parameter can meet a Range."""
         return any(branch.type == "Range" for branch in self.branches)
@@ -73,7 +84,8 @@ class Catalogue:
         same: dict[tuple[str, str], str] = {}
         found = {}
         for code, definition in self.definitions.search_parameters(type).items():
-            name = same.setdefault((definition.type, definition.expression), code) if definition.expression else code
+            shared = definition.expression is not None and not definition.components
+            name = same.setdefault((definition.type, definition.expression or ""), code) if shared else code
             found[code] = self._parameter(type, definition, name)
         return found
 
@@ -170,6 +182,17 @@ def _targets(declared: Iterable[str], branches: Iterable[Branch]) -> tuple[str, 
         possible.update(branch.targets)
     declared = tuple(declared)
     return tuple(type for type in declared if type in possible) or declared or tuple(sorted(possible))
+
+
+@cache
+def _catalogue(definitions: Definitions) -> Catalogue:
+    return Catalogue(definitions, "", ZoneInfo("UTC"))
+
+
+def supported(definitions: Definitions, type: str) -> dict[str, SearchParameter]:
+    """Return the definitions of those parameters of resource type `type` that can be searched, by code."""
+    declared, compiled = definitions.search_parameters(type), _catalogue(definitions).parameters(type)
+    return {code: declared[code] for code in searchable(compiled)}
 
 
 def searchable(parameters: Mapping[str, Parameter]) -> list[str]:

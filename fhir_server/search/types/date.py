@@ -22,8 +22,8 @@ _DATE = re.compile(
 )
 _ALWAYS = ""  # before every date
 _NEVER = "Z"  # after every date
-# A local day has 23 to 25 hours; values of at most this length are found by their start alone.
-_SHORT = timedelta(hours=26)
+# Values of at most this length have no entry by their end: what reaches over a moment began within it.
+_SHORT = timedelta(days=1)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 

@@ -16,6 +16,7 @@ from fhir_server.search.values import Context, Invalid, Reader, unescape
 Json = dict[str, Any]
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+FEW = 8
 _LITERAL = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
@@ -97,11 +98,16 @@ def reader(fhir_type: str, context: Context) -> Reader | None:
     return None
 
 
-def match(wanted: Reference, context: Context) -> list[Span]:
-    """Return the spans of entries that `wanted` describes."""
+def match(wanted: Reference, context: Context, targets: tuple[str, ...] = ()) -> list[Span]:
+    """Return the spans of entries that `wanted` describes; `targets`: the types that the reference can point at.
+
+    Where these are few, an id alone has few places in the index, in each of which results lie newest first.
+    """
     match wanted:
         case ByIdentifier(identifier):
             return [_moved(span) for span in token.match(identifier, context, {})]
+        case Local(None, id) if 0 < len(targets) <= FEW:
+            return [Span(f"|{id}|{type}") for type in targets]
         case Local(None, id):
             return [Span.prefix(f"|{id}|")]
         case Local(type, id, url):

@@ -12,6 +12,7 @@ from fhir_server.search.values import Context, Invalid, Reader, split, unescape
 
 Json = dict[str, Any]
 
+WITH_SYSTEM = {"Coding", "CodeableConcept", "Identifier"}
 PHONES = {"phone", "fax", "pager", "sms"}
 _PUNCTUATION = re.compile(r"[\s().\-]+")
 _ANY_CODE = r"\|(?:[^\\|\n]|\\.)*\|"
@@ -119,10 +120,13 @@ def _contact_point(value: Json) -> Iterable[str]:
     return (f"|{escape(text.casefold())}|",) if text else ()
 
 
-def match(wanted: Token | OfType, context: Context, implied: Mapping[str, frozenset[str]]) -> list[Span]:
+def match(
+    wanted: Token | OfType, context: Context, implied: Mapping[str, frozenset[str]], *, systems: bool = True
+) -> list[Span]:
     """Return the spans of entries that `wanted` describes.
 
-    `implied`: the codes by system of elements of type `code`, whose entries hold no system.
+    `implied`: the codes by system of elements of type `code`, whose entries hold no system; `systems`: whether there
+    are other elements at all. (Without them a code has one place in the index, in which results lie newest first.)
     """
     if isinstance(wanted, OfType):
         return [Span(of_type_rest(wanted, context))]
@@ -131,7 +135,7 @@ def match(wanted: Token | OfType, context: Context, implied: Mapping[str, frozen
         return _of_system(system or "", implied)
     if system is None:
         forms = dict.fromkeys((code, code.casefold(), _PUNCTUATION.sub("", code) if _phone(code) else code))
-        return [Span.prefix(f"|{escape(form)}|") for form in forms]
+        return [Span.prefix(f"|{escape(form)}|") if systems else Span(f"|{escape(form)}|") for form in forms]
     if not system:
         return [Span(f"|{escape(form)}|") for form in dict.fromkeys((code, code.casefold()))]
     own = [Span(f"|{escape(code)}|")] if code in implied.get(system, ()) else []

@@ -1,0 +1,282 @@
+"""A search as steps over index entries: frozen, printable, and turned into one MongoDB condition.
+
+What only the database knows — which resources a chain leads to — is asked for by `unresolved` and given to `to_filter`.
+
+https://hl7.org/fhir/R4/search.html#chaining · https://hl7.org/fhir/R4/search.html#modifiers
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, product
+from math import prod
+from typing import Any, NamedTuple
+
+from fhir_server.search import criteria, entries, matching
+from fhir_server.search.entries import Condition, Span
+from fhir_server.search.matching import Id, Present
+from fhir_server.search.parameters import Catalogue, Parameter
+from fhir_server.search.query import Query, Sort
+from fhir_server.search.types.date import Date
+
+SEQUENCE_BITS = 20  # below the Unix milliseconds of a document's `s`
+LAST_SEQUENCE = 2**63 - 1
+ALTERNATIVES = 24  # ways to satisfy several limits of one date that are written out
+
+
+class SortBy(NamedTuple):
+    """A sort key: the field `s` or `_id`, or the smallest (descending: largest) entry that begins with `key`."""
+
+    key: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """An entry of `name` lies in one of `spans`."""
+
+    name: str
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The one value that there can be of `name` lies in every span of one of `alternatives`.
+
+    Two limits of one date become one range of the index; of a parameter with several values that would be wrong.
+    """
+
+    name: str
+    alternatives: tuple[tuple[Span, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The logical id is one of `ids`."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The sequence (Unix milliseconds shifted left by SEQUENCE_BITS) lies in one of `ranges`, ends excluded."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`term` does not hold."""
+
+    term: "Holds | Ids"
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """An entry of reference parameter `name` names a resource that one of the inner plans finds."""
+
+    name: str
+    links: tuple["Plan", ...]  # one for each resource type that the reference may lead to
+
+
+Term = Holds | Within | Ids | Updated | Not | Follows
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What must all hold of a resource of `type`, and the order of the results (then, always, newest first)."""
+
+    type: str
+    terms: tuple[Term, ...]
+    sort: tuple[SortBy, ...] = ()
+
+
+# For each chain of a plan, the resources that its inner plans found: (type, id).
+Resolved = Mapping[Follows, Sequence[tuple[str, str]]]
+
+
+def plan(query: Query, catalogue: Catalogue) -> Plan:
+    """Return the steps that answer `query`."""
+    terms: dict[Term, None] = {}
+    ranges: dict[Parameter, list[Holds]] = {}
+    for criterion in query.criteria:
+        term = _term(criterion, catalogue)
+        if isinstance(criterion, criteria.Criterion) and isinstance(term, Holds) and _joinable(criterion):
+            ranges.setdefault(criterion.parameter, []).append(term)
+        else:
+            terms[term] = None
+    for holds in ranges.values():
+        terms.update(dict.fromkeys(_together(holds)))
+    return Plan(query.type, tuple(terms), tuple(_sort_by(key) for key in query.sort))
+
+
+def _joinable(criterion: criteria.Criterion) -> bool:
+    parameter = criterion.parameter
+    return parameter.type in {"date", "number"} and parameter.single and criterion.modifier is None
+
+
+def _together(terms: list[Holds]) -> list[Holds | Within]:
+    """Return several limits of a parameter's only value as one term, unless that would have too many alternatives."""
+    name = terms[0].name
+    if len(terms) == 1 or prod(len(term.spans) for term in terms) > ALTERNATIVES:
+        return list(terms)
+    alternatives = [_joined(spans) for spans in product(*(term.spans for term in terms))]
+    return [Within(name, tuple(dict.fromkeys(spans for spans in alternatives if spans is not None)))]
+
+
+def _joined(spans: Iterable[Span]) -> tuple[Span, ...] | None:
+    """Intersect the spans over the same entries of one value; None when a value cannot lie in all of them."""
+    by_space: dict[str, Span] = {}
+    for span in spans:
+        space = span.low.partition("|")[0]  # "" or ":end"
+        both = span if space not in by_space else by_space[space].intersection(span)
+        if both is None:
+            return None
+        by_space[space] = both
+    return tuple(by_space.values())
+
+
+def _sort_by(sort: Sort) -> SortBy:
+    own = {"_id": "_id", "_lastUpdated": "s"}
+    return SortBy(own.get(sort.parameter.code, f"{sort.parameter.name}|"), sort.descending)
+
+
+def _term(criterion: criteria.Criterion | criteria.Chain, catalogue: Catalogue) -> Term:
+    if isinstance(criterion, criteria.Chain):
+        links = (Plan(type, (_term(inner, catalogue),)) for type, inner in criterion.links)
+        return Follows(criterion.parameter.name, tuple(links))
+    parameter, values = criterion.parameter, criterion.values
+    term: Holds | Ids | Updated
+    if parameter.code == "_id":
+        term = Ids(tuple(sorted(value.id for value in values if isinstance(value, Id))))
+    elif parameter.code == "_lastUpdated":
+        return Updated(tuple(limits for value in values if isinstance(value, Date) for limits in _updated(value)))
+    else:
+        found = (matching.spans(parameter, value, catalogue.context) for value in values)
+        term = Holds(parameter.name, tuple(dict.fromkeys(span for spans in found for span in spans)))
+    if criterion.modifier == "missing":
+        wanted = {value.present for value in values if isinstance(value, Present)}
+        # Both true and false: every resource has the parameter or has it not.
+        return Updated(((0, LAST_SEQUENCE),)) if len(wanted) == 2 else term if True in wanted else Not(term)
+    return Not(term) if criterion.modifier == "not" else term
+
+
+def _updated(wanted: Date) -> list[tuple[int, int]]:
+    """Return the ranges of sequences of the milliseconds that `wanted` describes: a time of writing is a point."""
+    start, end = _sequence(wanted.start), _sequence(wanted.end)
+    match wanted.prefix:
+        case "eq" | "ap":
+            return [(start, end)]
+        case "ne":
+            return [(0, start), (end, LAST_SEQUENCE)]
+        case "gt" | "sa":
+            return [(end, LAST_SEQUENCE)]
+        case "ge":
+            return [(start, LAST_SEQUENCE)]
+        case "lt" | "eb":
+            return [(0, start)]
+        case "le":
+            return [(0, end)]
+
+
+def _sequence(moment: datetime) -> int:
+    milliseconds = int(moment.timestamp() // 1) * 1000 + moment.microsecond // 1000
+    return min(max(milliseconds, 0) << SEQUENCE_BITS, LAST_SEQUENCE)
+
+
+def unresolved(plan: Plan) -> tuple[Follows, ...]:
+    """Return the chains whose inner plans must be run before `to_filter`, each once.
+
+    To resolve one: for each plan in `links`, resolve that plan's own chains, find the ids of its matches, and give
+    them as `(link.type, id)`.
+    """
+    return tuple(dict.fromkeys(term for term in plan.terms if isinstance(term, Follows)))
+
+
+def to_filter(plan: Plan, resolved: Resolved | None = None) -> Condition | None:
+    """Return the MongoDB condition over `ix`, `s` and `_id` of what matches; None when nothing can.
+
+    `resolved` holds an item for each chain of `unresolved(plan)`; KeyError when one is missing.
+    """
+    conditions: list[Condition] = []
+    ids: set[str] | None = None
+    for term in plan.terms:
+        if isinstance(term, Ids):
+            ids = set(term.ids) if ids is None else ids & set(term.ids)
+            continue
+        own = _condition(term, resolved or {})
+        if own is None:
+            return None
+        conditions.append(own)
+    if ids is not None:
+        if not ids:
+            return None
+        conditions.insert(0, _one_of("_id", sorted(ids)))
+    return _all(conditions)
+
+
+def _condition(term: Holds | Within | Updated | Not | Follows, resolved: Resolved) -> Condition | None:
+    match term:
+        case Holds(name, spans):
+            return entries.condition(name, spans)
+        case Within(name, alternatives):
+            return _any([_all([entries.condition(name, [span]) for span in spans]) for spans in alternatives])
+        case Updated(ranges):
+            return _any([{"s": {"$gte": low, "$lt": high}} for low, high in ranges if low < high])
+        case Not(excluded):
+            if isinstance(excluded, Ids):
+                return {"_id": {"$nin": list(excluded.ids)}}
+            return {"$nor": [entries.condition(excluded.name, excluded.spans)]}
+        case Follows(name):
+            keys = sorted({f"{name}|{id}|{type}" for type, id in resolved[term]})
+            return _one_of("ix", keys) if keys else None
+
+
+def _any(conditions: list[Condition]) -> Condition | None:
+    return None if not conditions else conditions[0] if len(conditions) == 1 else {"$or": conditions}
+
+
+def _all(conditions: list[Condition]) -> Condition:
+    return conditions[0] if len(conditions) == 1 else {"$and": conditions} if conditions else {}
+
+
+def _one_of(field: str, values: list[str]) -> Condition:
+    return {field: values[0]} if len(values) == 1 else {field: {"$in": values}}
+
+
+def explain(plan: Plan) -> dict[str, Any]:
+    """Return the plan as JSON: for each term what it looks for and how the index serves it.
+
+    `access` is "equal" (one place in the index), "range", "scan" (all values of the parameter), "fields", "filter"
+    (negations: every resource that the other terms leave) or "chain".
+    """
+    sort = [f"{'-' if key.descending else ''}{key.key}" for key in plan.sort]
+    return {"type": plan.type, "terms": [_explained(term) for term in plan.terms], "sort": [*sort, "-s"]}
+
+
+def _explained(term: Term) -> dict[str, Any]:
+    match term:
+        case Holds(name, spans):
+            return {"parameter": name, "access": _access(spans), "entries": list(_written(name, spans))}
+        case Within(name, alternatives):
+            ways = [list(_written(name, spans)) for spans in alternatives]
+            return {"parameter": name, "access": _access(chain.from_iterable(alternatives)), "any": ways}
+        case Ids(ids):
+            return {"parameter": "_id", "access": "fields", "ids": list(ids)}
+        case Updated(ranges):
+            return {"parameter": "_lastUpdated", "access": "fields", "sequences": [list(each) for each in ranges]}
+        case Not(inner):
+            return {"access": "filter", "not": _explained(inner)}
+        case Follows(name, links):
+            return {"parameter": name, "access": "chain", "links": [explain(link) for link in links]}
+
+
+def _access(spans: Iterable[Span]) -> str:
+    kinds = {"equal" if span.exact else "scan" if span.low == "|" and span.pattern else "range" for span in spans}
+    return "scan" if "scan" in kinds else "range" if "range" in kinds else "equal"
+
+
+def _written(name: str, spans: Iterable[Span]) -> Iterable[str]:
+    for span in spans:
+        limits = f"{name}{span.low}" if span.high is None else f"{name}{span.low} … {name}{span.high}"
+        yield limits if span.pattern is None else f"{limits} ~ {span.pattern}"

@@ -1,0 +1,270 @@
+"""A search as the client wrote it, read into a value that cannot be wrong; refused with every problem at once.
+
+https://hl7.org/fhir/R4/search.html
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from fhir_server.outcome import BadRequest, Issue, NotSupported
+from fhir_server.search import criteria
+from fhir_server.search.criteria import Chain, Criterion, Refused
+from fhir_server.search.parameters import Catalogue, Parameter, searchable
+
+Total = Literal["none", "estimate", "accurate"]
+Summary = Literal["true", "text", "data", "count", "false"]
+
+PARAMETERS = 50  # of one search
+SORT_KEYS = 5
+INCLUDES = 20
+TEXT = 4096  # characters of one parameter's value
+
+CURSOR = "_cursor"  # where a following page begins: made by `page`, never by clients
+# They say how the answer is written: the web room reads them.
+PRESENTATION = frozenset({"_format", "_pretty"})
+UNSORTABLE = frozenset({"composite", "special"})
+
+
+class Limits(NamedTuple):
+    """How many matches a page may have."""
+
+    default_count: int = 50
+    max_count: int = 1000
+
+
+class Sort(NamedTuple):
+    """One key of `_sort`."""
+
+    parameter: Parameter
+    descending: bool
+
+
+class Include(NamedTuple):
+    """`_include` or `_revinclude`: `source:parameter[:target]`."""
+
+    source: str
+    parameter: Parameter
+    target: str | None  # None: every type that it refers to
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search in one resource type."""
+
+    type: str
+    criteria: tuple[Criterion | Chain, ...] = ()  # all must hold
+    sort: tuple[Sort, ...] = ()
+    count: int = 0  # matches on a page
+    includes: tuple[Include, ...] = ()
+    revincludes: tuple[Include, ...] = ()
+    total: Total = "none"
+    summary: Summary = "false"
+    elements: tuple[str, ...] = ()
+    cursor: str | None = None  # still signed
+    applied: tuple[tuple[str, str], ...] = ()  # what was understood, for the self link; without the cursor
+    ignored: tuple[Issue, ...] = ()  # warnings about what was left out because the client asked to be lenient
+
+    @property
+    def only_count(self) -> bool:
+        """True when the client wants to know how many match, not which."""
+        return self.summary == "count" or self.count == 0
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What has been read so far."""
+
+    catalogue: Catalogue
+    type: str
+    now: datetime
+    limits: Limits
+    criteria: list[Criterion | Chain] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+    includes: list[Include] = field(default_factory=list)
+    revincludes: list[Include] = field(default_factory=list)
+    applied: list[tuple[str, str]] = field(default_factory=list)
+
+
+def parse(
+    catalogue: Catalogue,
+    type: str,
+    parameters: Sequence[tuple[str, str]],
+    *,
+    now: datetime,
+    lenient: bool = False,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+) -> Query:
+    """Read the decoded parameters of a search in resource type `type`; pages are kept to `limits`.
+
+    Raise NotSupported or BadRequest (both 400) with one issue for each parameter that is unknown, unsupported or
+    malformed. With `lenient`, unknown and unsupported ones are left out instead: `Query.ignored` tells which.
+    `now` is what dates with `ap` are near to.
+    """
+    draft = _Draft(catalogue, type, now, limits)
+    problems: list[Refused] = []
+    ignored: list[Issue] = []
+    if len(parameters) > PARAMETERS:
+        raise BadRequest(
+            f"{len(parameters)} search parameters are too many: give {PARAMETERS} at most",
+            f"{len(parameters)} tham số tìm kiếm là quá nhiều: tối đa {PARAMETERS}",
+        )
+    for name, text in parameters:
+        try:
+            _take(draft, name, text)
+        except Refused as refused:
+            if lenient and refused.ignorable:
+                ignored.append(refused.issue._replace(severity="warning"))
+            else:
+                problems.append(refused)
+    if problems:
+        raise _refusal(problems)
+    return Query(
+        type=type,
+        criteria=tuple(draft.criteria),
+        includes=tuple(dict.fromkeys(draft.includes)),
+        revincludes=tuple(dict.fromkeys(draft.revincludes)),
+        applied=tuple(draft.applied),
+        ignored=tuple(ignored),
+        **{"count": limits.default_count, **draft.result},
+    )
+
+
+def _refusal(problems: list[Refused]) -> BadRequest | NotSupported:
+    issues = [problem.issue for problem in problems]
+    kind = NotSupported if all(problem.ignorable for problem in problems) else BadRequest
+    return kind(issues[0].en, issues[0].vi, issues)
+
+
+def _take(draft: _Draft, name: str, text: str) -> None:
+    if len(text) > TEXT:
+        raise _invalid(name, f"longer than {TEXT} characters", f"dài quá {TEXT} ký tự")
+    if not text.strip():
+        raise Refused(
+            f"{name[:100]}: the value is empty: give one or leave the parameter out",
+            f"{name[:100]}: giá trị trống: hãy điền giá trị hoặc bỏ tham số",
+            ignorable=True,
+        )
+    if name in PRESENTATION:
+        draft.applied.append((name, text))
+    elif name == CURSOR:
+        draft.result["cursor"] = text
+    elif name.partition(":")[0] in {"_include", "_revinclude"}:
+        _include(draft, name, text)
+    elif name in RESULT:
+        _result(draft, name, text)
+    else:
+        criterion = criteria.parse(draft.catalogue, draft.type, name, text, draft.now)
+        draft.criteria.append(criterion)
+        draft.applied.append((name, text))
+
+
+def _result(draft: _Draft, name: str, text: str) -> None:
+    key, read = RESULT[name]
+    if key in draft.result:
+        raise _invalid(name, "given twice: give it once", "xuất hiện hai lần: chỉ gửi một lần")
+    draft.result[key] = read(draft, name, text)
+    draft.applied.append((name, str(draft.result[key]) if key == "count" else text))
+
+
+def _invalid(name: str, en: str, vi: str) -> Refused:
+    return Refused(f"{name}: {en}", f"{name}: {vi}", ignorable=False)
+
+
+def _count(draft: _Draft, name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise _invalid(name, f"'{text[:50]}' is no whole number from 0", f"'{text[:50]}' không phải số nguyên từ 0")
+    return min(int(text), draft.limits.max_count)
+
+
+def _word(*allowed: str) -> Callable[[_Draft, str, str], str]:
+    def read(draft: _Draft, name: str, text: str) -> str:
+        if text not in allowed:
+            there_are = ", ".join(allowed)
+            raise _invalid(name, f"'{text[:50]}' is none of {there_are}", f"'{text[:50]}' không thuộc {there_are}")
+        return text
+
+    return read
+
+
+def _elements(draft: _Draft, name: str, text: str) -> tuple[str, ...]:
+    definition = draft.catalogue.definitions.type(draft.type)
+    known = {member.element.name.removesuffix("[x]") for member in definition.members.values()} if definition else set()
+    wanted = tuple(part.strip().removeprefix(f"{draft.type}.") for part in text.split(",") if part.strip())
+    for element in wanted:
+        if element not in known:
+            there_are = ", ".join(sorted(known))
+            raise _invalid(
+                name,
+                f"{draft.type} has no element '{element[:50]}'; it has: {there_are}",
+                f"{draft.type} không có phần tử '{element[:50]}'; hiện có: {there_are}",
+            )
+    return wanted
+
+
+def _sort(draft: _Draft, name: str, text: str) -> tuple[Sort, ...]:
+    keys = text.split(",")
+    if len(keys) > SORT_KEYS:
+        raise _invalid(name, f"at most {SORT_KEYS} keys", f"tối đa {SORT_KEYS} khóa")
+    parameters = draft.catalogue.parameters(draft.type)
+    found = []
+    for key in keys:
+        code = key.strip().removeprefix("-")
+        parameter = parameters.get(code)
+        if parameter is None or parameter.unsupported is not None or parameter.type in UNSORTABLE:
+            there_are = ", ".join(each for each in searchable(parameters) if parameters[each].type not in UNSORTABLE)
+            raise Refused(
+                f"{name}: {draft.type} cannot be sorted by '{code[:100]}'; it can by: {there_are}",
+                f"{name}: {draft.type} không thể sắp xếp theo '{code[:100]}'; có thể theo: {there_are}",
+                ignorable=True,
+            )
+        found.append(Sort(parameter, key.strip().startswith("-")))
+    return tuple(found)
+
+
+def _include(draft: _Draft, name: str, text: str) -> None:
+    base, _, modifier = name.partition(":")
+    source, _, rest = text.partition(":")
+    code, _, target = rest.partition(":")
+    if modifier or "*" in text:
+        raise Refused(
+            f"{name}={text[:100]}: neither modifiers nor '*' are supported: write {base}=Type:parameter[:Type]",
+            f"{name}={text[:100]}: bổ tố và '*' chưa được hỗ trợ: hãy viết {base}=Loại:tham-số[:Loại]",
+            ignorable=True,
+        )
+    own = draft.includes if base == "_include" else draft.revincludes
+    if len(own) >= INCLUDES:
+        raise _invalid(name, f"at most {INCLUDES} of them", f"tối đa {INCLUDES} lần")
+    parameter = (
+        draft.catalogue.parameters(source).get(code) if source in draft.catalogue.context.resource_types else None
+    )
+    if parameter is None or parameter.unsupported is not None or not _joins(draft, base, source, parameter, target):
+        raise Refused(
+            f"{name}: '{text[:100]}' is no reference {'from' if base == '_include' else 'to'} {draft.type}: "
+            f"write {base}=Type:parameter or {base}=Type:parameter:Type",
+            f"{name}: '{text[:100]}' không phải tham chiếu {'từ' if base == '_include' else 'tới'} {draft.type}: "
+            f"hãy viết {base}=Loại:tham-số hoặc {base}=Loại:tham-số:Loại",
+            ignorable=True,
+        )
+    own.append(Include(source, parameter, target or None))
+    draft.applied.append((name, text))
+
+
+def _joins(draft: _Draft, base: str, source: str, parameter: Parameter, target: str) -> bool:
+    """True when `parameter` leads from or to the type searched, and to `target` when one is named."""
+    possible = parameter.targets or draft.catalogue.context.resource_types
+    if parameter.type != "reference" or (target and target not in possible):
+        return False
+    if base == "_include":
+        return source == draft.type
+    return (target or draft.type) == draft.type and draft.type in possible
+
+
+RESULT: dict[str, tuple[str, Callable[[_Draft, str, str], Any]]] = {
+    "_count": ("count", _count),
+    "_sort": ("sort", _sort),
+    "_total": ("total", _word("none", "estimate", "accurate")),
+    "_summary": ("summary", _word("true", "text", "data", "count", "false")),
+    "_elements": ("elements", _elements),
+}
