@@ -11,7 +11,7 @@ Searching, with what only the database can do marked *:
     found = * find(condition, steps.sort, page.after(key, query), limit=query.count + 1)
     keys = include.included(query, * entries of found)                # and include.reverse(query, ids) to find more
     links = page.links(base_url, query, page.sign(key, query, last) when one more than query.count was found)
-    body = bundle.searchset(found, * those keys, base_url=base_url, links=links, total=* when query.total asks for it)
+    body = bundle.searchset(links, [bundle.Entry(…)], total=* count(condition) when query.total asks for it)
 
 https://hl7.org/fhir/R4/search.html
 """

@@ -3,103 +3,82 @@
 https://hl7.org/fhir/R4/bundle.html#searchset · https://hl7.org/fhir/R4/bundle.html#history
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import orjson
 
-
-class Version(Protocol):
-    """A version of a resource as the database holds it; `raw` None says that it was deleted."""
-
-    @property
-    def type(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def version(self) -> int: ...
-    @property
-    def raw(self) -> bytes | None: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def last_updated(self) -> datetime: ...
+Mode = Literal["match", "include", "outcome"]
+Links = Sequence[tuple[str, str]]  # relation, URL
 
 
-_STATUS = {"POST": "201 Created", "DELETE": "204 No Content"}
+class Entry(NamedTuple):
+    """One result: its absolute URL, its JSON as stored, and why it is there."""
+
+    full_url: str
+    resource: bytes
+    mode: Mode = "match"
+
+
+class Change(NamedTuple):
+    """One version in a history: what was asked for and what came of it."""
+
+    full_url: str
+    resource: bytes | None  # None: deleted
+    method: str  # "POST", "PUT", "PATCH" or "DELETE"
+    url: str  # relative: "Patient" or "Patient/1"
+    status: str  # "201"
+    etag: str  # 'W/"3"'
+    last_modified: str  # an instant
 
 
 def searchset(
-    matches: Iterable[Version],
-    included: Iterable[Version] = (),
+    links: Links,
+    entries: Iterable[Entry],
     *,
-    base_url: str,
-    links: Mapping[str, str],
     total: int | None = None,
     outcome: bytes | None = None,
-    now: datetime | None = None,
+    timestamp: str | None = None,
 ) -> bytes:
-    """Return a searchset Bundle as JSON: the matches, then what was included, then what there is to say about them.
+    """Return a searchset Bundle as JSON.
 
-    `links`: URLs by relation; `total`: matches in all, None when not counted; `outcome`: an OperationOutcome as JSON.
-    Deleted versions are left out.
+    `total`: matches in all, None when not counted; `outcome`: an OperationOutcome about the search, added as an
+    entry; `timestamp`: an instant.
     """
-    entries = [_result(base_url, each, b"match") for each in matches if each.raw is not None]
-    entries += [_result(base_url, each, b"include") for each in included if each.raw is not None]
+    written = [_result(entry) for entry in entries]
     if outcome is not None:
-        entries.append(b'{"resource":' + outcome + b',"search":{"mode":"outcome"}}')
-    return _bundle(b"searchset", links, entries, total, now)
+        written.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome)
+    return _bundle(b"searchset", links, written, total, timestamp)
 
 
 def history(
-    versions: Iterable[Version],
-    *,
-    base_url: str,
-    links: Mapping[str, str],
-    total: int | None = None,
-    now: datetime | None = None,
+    links: Links, changes: Iterable[Change], *, total: int | None = None, timestamp: str | None = None
 ) -> bytes:
-    """Return a history Bundle as JSON with the versions in the order given (the newest is to come first)."""
-    return _bundle(b"history", links, [_change(base_url, each) for each in versions], total, now)
+    """Return a history Bundle as JSON; the newest change is to come first."""
+    return _bundle(b"history", links, [_change(change) for change in changes], total, timestamp)
 
 
-def instant(moment: datetime) -> str:
-    """Return a UTC time as FHIR writes it, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _result(entry: Entry) -> bytes:
+    url, mode = orjson.dumps(entry.full_url), entry.mode.encode()
+    return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}}' % (url, entry.resource, mode)
 
 
-def _result(base_url: str, found: Version, mode: bytes) -> bytes:
-    return b'{"fullUrl":%b,"resource":%b,"search":{"mode":"%b"}}' % (_url(base_url, found), found.raw, mode)
-
-
-def _change(base_url: str, version: Version) -> bytes:
-    resource = b"" if version.raw is None else b',"resource":' + version.raw
-    address = version.type if version.method == "POST" else f"{version.type}/{version.id}"
-    created = version.method == "PUT" and version.version == 1
-    status = "201 Created" if created else _STATUS.get(version.method, "200 OK")
-    request = orjson.dumps({"method": version.method, "url": address})
-    response = orjson.dumps(
-        {"status": status, "etag": f'W/"{version.version}"', "lastModified": instant(version.last_updated)}
-    )
-    url = _url(base_url, version)
+def _change(change: Change) -> bytes:
+    resource = b"" if change.resource is None else b',"resource":' + change.resource
+    request = orjson.dumps({"method": change.method, "url": change.url})
+    response = orjson.dumps({"status": change.status, "etag": change.etag, "lastModified": change.last_modified})
+    url = orjson.dumps(change.full_url)
     return b'{"fullUrl":%b%b,"request":%b,"response":%b}' % (url, resource, request, response)
 
 
-def _url(base_url: str, version: Version) -> bytes:
-    return orjson.dumps(f"{base_url}/{version.type}/{version.id}")
-
-
-def _bundle(
-    type: bytes, links: Mapping[str, str], entries: list[bytes], total: int | None, now: datetime | None
-) -> bytes:
+def _bundle(type: bytes, links: Links, entries: list[bytes], total: int | None, timestamp: str | None) -> bytes:
     parts = [b'{"resourceType":"Bundle","type":"%b"' % type]
-    if now is not None:
-        parts.append(b'"timestamp":' + orjson.dumps(instant(now)))
+    if timestamp is not None:
+        parts.append(b'"timestamp":' + orjson.dumps(timestamp))
     if total is not None:
         parts.append(b'"total":%d' % total)
     if links:
-        parts.append(b'"link":' + orjson.dumps([{"relation": name, "url": url} for name, url in links.items()]))
+        parts.append(b'"link":' + orjson.dumps([{"relation": relation, "url": url} for relation, url in links]))
     if entries:
-        parts.append(b'"entry":[' + b",".join(entries) + b"]")
+        parts.append(b'"entry":[%b]' % b",".join(entries))
     return b",".join(parts) + b"}"

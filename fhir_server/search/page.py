@@ -82,9 +82,9 @@ def url(base_url: str, query: Query, cursor: str | None = None) -> str:
     return f"{base_url}/{query.type}" + (f"?{written}" if written else "")
 
 
-def links(base_url: str, query: Query, following: str | None) -> dict[str, str]:
-    """Return the URLs of `self` and, when a page follows (its cursor is given), of `next`."""
-    found = {"self": url(base_url, query, query.cursor)}
+def links(base_url: str, query: Query, following: str | None) -> list[tuple[str, str]]:
+    """Return the relation and URL of `self` and, when a page follows (its cursor is given), of `next`."""
+    found = [("self", url(base_url, query, query.cursor))]
     if following is not None:
-        found["next"] = url(base_url, query, following)
+        found.append(("next", url(base_url, query, following)))
     return found

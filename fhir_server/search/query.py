@@ -16,6 +16,8 @@ from fhir_server.search.parameters import Catalogue, Parameter, searchable
 Total = Literal["none", "estimate", "accurate"]
 Summary = Literal["true", "text", "data", "count", "false"]
 
+DEFAULT_COUNT = 50
+MAX_COUNT = 1000
 PARAMETERS = 50  # of one search
 SORT_KEYS = 5
 INCLUDES = 20
@@ -30,8 +32,8 @@ UNSORTABLE = frozenset({"composite", "special"})
 class Limits(NamedTuple):
     """How many matches a page may have."""
 
-    default_count: int = 50
-    max_count: int = 1000
+    default_count: int = DEFAULT_COUNT
+    max_count: int = MAX_COUNT
 
 
 class Sort(NamedTuple):
@@ -56,7 +58,7 @@ class Query:
     type: str
     criteria: tuple[Criterion | Chain, ...] = ()  # all must hold
     sort: tuple[Sort, ...] = ()
-    count: int = 0  # matches on a page
+    count: int = DEFAULT_COUNT  # matches on a page
     includes: tuple[Include, ...] = ()
     revincludes: tuple[Include, ...] = ()
     total: Total = "none"
