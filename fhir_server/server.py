@@ -61,6 +61,11 @@ def definitions_of(settings: Settings) -> Definitions:
     return Definitions(core_facts(), [*profiles.resources(), *added])
 
 
+def own_url(settings: Settings) -> str:
+    """Return the FHIR base URL that absolute references to resources of this server begin with."""
+    return (settings.base_url or f"http://{settings.host}:{settings.port}/fhir").rstrip("/")
+
+
 async def start(settings: Settings, mongodb_uri: str) -> Server:
     """Return a server that is ready; raise NotReplicaSet, Unavailable, NotAPackage or Refused when it cannot be."""
     definitions = definitions_of(settings)
@@ -71,7 +76,7 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         settings=settings,
         definitions=definitions,
         validator=Validator(definitions),
-        indexer=Indexer(definitions, settings.base_url or "", ZoneInfo(settings.time_zone)),
+        indexer=Indexer(definitions, own_url(settings), ZoneInfo(settings.time_zone)),
         store=database,
         clock=Clock(database.node),
         signers=signers,

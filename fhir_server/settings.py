@@ -50,8 +50,6 @@ class Settings(BaseSettings):
 
     # How it searches
     time_zone: Annotated[str, Field(description="Zone of dates and times that name none")] = "Asia/Ho_Chi_Minh"
-    default_count: Annotated[int, Field(description="Page size when _count is not given", ge=1, le=1000)] = 50
-    max_count: Annotated[int, Field(description="Largest page size", ge=1, le=10000)] = 1000
     max_chain: Annotated[int, Field(description="Most resources that one step of a chain may match", ge=1)] = 10000
     max_include: Annotated[int, Field(description="Most resources included in one page", ge=1)] = 1000
     search_timeout: Annotated[int, Field(description="Longest time for one database query, ms", ge=100)] = 10000

@@ -23,12 +23,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import orjson
 import uvloop
 from bson.binary import Binary
 from pymongo import AsyncMongoClient, InsertOne
 
-import examples
+from examples.generate import bundles as example_bundles
+from fhir_server import wire
 from fhir_server.definitions import Definitions, core_facts
 from fhir_server.store.embedded import EmbeddedMongo
 from signing import development, hc1, verify
@@ -51,7 +51,7 @@ class Bench:
 
     def request(self, method: str, path: str, body: Json | None = None) -> str:
         """Return one HTTP request as text."""
-        content = orjson.dumps(body).decode() if body else ""
+        content = wire.dumps(body).decode() if body else ""
         head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
         if content:
             head += f"Content-Type: application/fhir+json\r\nContent-Length: {len(content.encode())}\r\n"
@@ -170,7 +170,12 @@ async def http_part(bench: Bench, uri: str, bundles: list[Json]) -> None:
 
         async def by_number() -> object:
             patient = await people.find_one({"_id": choice.choice(patients)["id"]}, {"raw": 1})
-            return patient and await immunizations.find({"p": patient["_id"]}, {"raw": 1}).limit(50).to_list()
+            return (
+                patient
+                and await immunizations.find({"ix": f"patient|{patient['_id']}|Patient"}, {"raw": 1})
+                .limit(50)
+                .to_list()
+            )
 
         async def page() -> object:
             return await immunizations.find({}, {"raw": 1, "v": 1, "s": 1}).sort("s", -1).limit(51).to_list()
@@ -329,7 +334,7 @@ def main() -> None:
         try:
             ready(bench.port)
             bench.facts.append(f"Start to ready (mongod running): {time.perf_counter() - started:.2f} s.")
-            bundles = list(examples.bundles(asked.people, 1, TODAY))
+            bundles = list(example_bundles(asked.people, 2026, TODAY))
             loaded = uvloop.run(load(bench, bundles))
             bench.facts.append(
                 f"Loading {asked.people:,} people as transactions, 8 at a time: {loaded:,.0f} resources/s."

@@ -33,10 +33,10 @@ def test_the_page_names_no_other_setting() -> None:
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FHIR_MAX_COUNT", "100")
+    monkeypatch.setenv("FHIR_MAX_CHAIN", "100")
     monkeypatch.setenv("FHIR_REFERENCES", "enforce")
     settings = Settings()
-    assert (settings.max_count, settings.references.value) == (100, "enforce")
+    assert (settings.max_chain, settings.references.value) == (100, "enforce")
 
 
 @pytest.mark.parametrize(

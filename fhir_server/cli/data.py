@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-import examples
+from examples import files, generate
 from fhir_server import wire
 from fhir_server.cli import sources
 from fhir_server.cli.progress import Progress as Done
@@ -193,14 +193,10 @@ def _print(label: str, issues: tuple[Issue, ...]) -> None:
 def demo_data(
     out: Annotated[Path, typer.Option(help="Folder to write NDJSON into, one Bundle a line.")],
     people: Annotated[int, typer.Option(help="How many people to invent.", min=1)] = 200,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same people.")] = 2026,
     today: Annotated[str, typer.Option(help="Doses are given up to this date.")] = "2026-11-01",
 ) -> None:
     """Invent people with their doses by the national schedule, for trials and load tests; no one of them exists."""
     out.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with (out / "demo.ndjson").open("wb") as file:
-        for bundle in examples.bundles(people, seed, date.fromisoformat(today)):
-            file.write(wire.dumps(bundle) + b"\n")
-            count += 1
+    count = files.write_bundles(generate.bundles(people, seed, date.fromisoformat(today)), out / "demo.ndjson")
     console.print(f"{count} Bundles in {out / 'demo.ndjson'}", markup=False)

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/bundle.html · https://hl7.org/fhir/uv/bulkdata/STU1.0.1
 
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -50,8 +51,8 @@ def files(paths: list[Path]) -> list[Path]:
 
 
 def _rank(file: Path) -> int:
-    stem = file.name.partition(".")[0].partition("-")[0]
-    return ORDER.index(stem) if stem in ORDER else len(ORDER)
+    types = [type for type in re.findall(r"[A-Z][A-Za-z]+", file.name) if type in ORDER]
+    return ORDER.index(types[0]) if types else len(ORDER)
 
 
 def units(file: Path, done: int) -> Iterator[Unit]:

@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#transaction · https://hl7.org/fhir/R4/bundle.html#bundle-unique
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from fhir_server.rest.interaction import Bundle, Create, Interaction, Request, U
 from fhir_server.server import Context
 
 Json = dict[str, Any]
+TOGETHER = 32  # entries of one batch that are under way at once
 Dispatch = Callable[[Context, Interaction], Awaitable[Answer]]
 Authorise = Callable[[Context, Interaction], None]
 
@@ -96,8 +98,17 @@ def locate(issue: Issue, position: int, at: str | None = None) -> Issue:
 
 
 async def batch(ctx: Context, entries: list[Json], dispatch: Dispatch) -> Answer:
-    """Perform each entry on its own; one that fails says so in its own response."""
-    responses = [await _alone(ctx, entry, position, dispatch) for position, entry in enumerate(entries)]
+    """Perform each entry on its own, some at the same moment; one that fails says so in its own response.
+
+    Entries of a batch do not depend on each other, so that writes of one batch can share a group commit.
+    """
+    waiting = asyncio.Semaphore(TOGETHER)
+
+    async def alone(position: int, entry: Json) -> bytes:
+        async with waiting:
+            return await _alone(ctx, entry, position, dispatch)
+
+    responses = await asyncio.gather(*(alone(position, entry) for position, entry in enumerate(entries)))
     return Answer(200, response_bundle("batch-response", responses))
 
 

@@ -4,16 +4,16 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 """
 
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.definitions import Definitions
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
-from fhir_server.search import supported
+from fhir_server.search.parameters import Catalogue
+from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT
 from fhir_server.server import Context
 from fhir_server.settings import Check, Settings
 
@@ -26,17 +26,18 @@ SOFTWARE = "fhir-immunization-server"
 def statement(ctx: Context) -> Answer:
     """Answer with the CapabilityStatement of this server."""
     server = ctx.server
-    body = _written(server.definitions, server.settings, ctx.base_url, ctx.now.date())
+    body = _written(server.indexer.catalogue, server.settings, ctx.base_url, ctx.now.date())
     return Answer(200, body, cache="max-age=300", tag=blake2b(body, digest_size=8).hexdigest())
 
 
-@cache
-def _written(definitions: Definitions, settings: Settings, base_url: str, today: date) -> bytes:
-    return wire.dumps(capabilities(definitions, settings, base_url, today))
+@lru_cache(maxsize=64)  # the base URL is what the client called the server
+def _written(catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> bytes:
+    return wire.dumps(capabilities(catalogue, settings, base_url, today))
 
 
-def capabilities(definitions: Definitions, settings: Settings, base_url: str, today: date) -> Json:
+def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> Json:
     """Return the CapabilityStatement resource."""
+    definitions = catalogue.definitions
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -54,7 +55,7 @@ def capabilities(definitions: Definitions, settings: Settings, base_url: str, to
                     "description": "No caller is authorised yet: the server listens to its own machine only, "
                     "unless it was opened on purpose."
                 },
-                "resource": [_resource(definitions, settings, type) for type in sorted(definitions.resource_types)],
+                "resource": [_resource(catalogue, settings, type) for type in sorted(definitions.resource_types)],
                 "interaction": [{"code": "batch"}, {"code": "transaction"}],
                 "operation": _operations("system", None),
             }
@@ -65,7 +66,7 @@ def capabilities(definitions: Definitions, settings: Settings, base_url: str, to
 def _limits(settings: Settings) -> str:
     return (
         f"Limits: request body {settings.max_body} bytes; {settings.max_entries} entries in a batch or transaction; "
-        f"page of {settings.max_count}, {settings.default_count} when _count is not given; {settings.max_include} "
+        f"page of {MAX_COUNT}, {DEFAULT_COUNT} when _count is not given; {settings.max_include} "
         f"included resources a page; {settings.max_chain} matches of a chain's step; "
         f"{settings.search_timeout} ms for a query. "
         "Unknown search parameters are refused (Prefer: handling=lenient ignores them). "
@@ -73,11 +74,11 @@ def _limits(settings: Settings) -> str:
     )
 
 
-def _resource(definitions: Definitions, settings: Settings, type: str) -> Json:
-    parameters = supported(definitions, type)
+def _resource(catalogue: Catalogue, settings: Settings, type: str) -> Json:
+    parameters = [found for found in catalogue.parameters(type).values() if found.unsupported is None]
     profiles = sorted(
         url
-        for url, profile in definitions.profiles.items()
+        for url, profile in catalogue.definitions.profiles.items()
         if profile["type"] == type and profile.get("derivation") == "constraint"
     )
     row: Json = {
@@ -94,11 +95,11 @@ def _resource(definitions: Definitions, settings: Settings, type: str) -> Json:
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", *(["enforced"] if settings.references is Check.ENFORCE else [])],
         "searchInclude": sorted(
-            f"{type}:{parameter.code}" for parameter in parameters.values() if parameter.type == "reference"
+            f"{type}:{parameter.code}" for parameter in parameters if parameter.type == "reference"
         ),
         "searchParam": [
             {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
-            for parameter in sorted(parameters.values(), key=lambda parameter: parameter.code)
+            for parameter in sorted(parameters, key=lambda parameter: parameter.code)
         ],
     }
     if operations := _operations("type", type):

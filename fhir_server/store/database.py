@@ -126,6 +126,7 @@ class Store:
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
+            assert kept is not None  # an upsert always has an "after"
             return bytes(kept["bytes"])
 
     async def ping(self) -> None:

@@ -1,0 +1,151 @@
+"""search in one resource type: parse, plan, resolve chains, find a page, bring along what is included.
+
+https://hl7.org/fhir/R4/http.html#search · https://hl7.org/fhir/R4/search.html
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from fhir_server import wire
+from fhir_server.interactions.answer import Answer
+from fhir_server.outcome import NotSupported, TooCostly, outcome
+from fhir_server.search import bundle, include, page, plan
+from fhir_server.search import query as reading
+from fhir_server.search.plan import Follows, Plan, SortBy
+from fhir_server.search.query import Query
+from fhir_server.server import Context
+from fhir_server.store import ID, Found, SortKey, Stored
+
+Params = list[tuple[str, str]]
+Key = tuple[str, str]
+
+
+async def search(ctx: Context, type: str, params: Params) -> Answer:
+    """Answer with a searchset Bundle: one page of matches and what `_include` and `_revinclude` ask for."""
+    query = reading.parse(ctx.server.indexer.catalogue, type, params, now=ctx.now, lenient=ctx.lenient)
+    _require_whole(query)
+    steps = plan.plan(query, ctx.server.indexer.catalogue)
+    condition = await _condition(ctx, steps)
+    total = await _total(ctx, query, condition)
+    if query.only_count:
+        links = page.links(ctx.base_url, query, None)
+        return Answer(200, bundle.searchset(links, [], total=total, outcome=_notes(ctx, query)))
+    after = page.after(ctx.server.cursor_key, query)
+    found = [] if condition is None else await _find(ctx, steps, condition, after, query.count + 1)
+    matches = found[: query.count]
+    cursor = page.sign(ctx.server.cursor_key, query, matches[-1].key) if len(found) > query.count else None
+    entries = [_entry(ctx, match.stored, "match") for match in matches]
+    entries += [_entry(ctx, stored, "include") for stored in await _included(ctx, query, matches)]
+    links = page.links(ctx.base_url, query, cursor)
+    return Answer(200, bundle.searchset(links, entries, total=total, outcome=_notes(ctx, query)))
+
+
+async def matches(ctx: Context, type: str, params: Params, limit: int) -> list[Stored]:
+    """Return up to `limit` matches, newest first: what operations search with."""
+    query = reading.parse(ctx.server.indexer.catalogue, type, params, now=ctx.now)
+    steps = plan.plan(query, ctx.server.indexer.catalogue)
+    condition = await _condition(ctx, steps)
+    found = [] if condition is None else await _find(ctx, steps, condition, None, limit)
+    return [each.stored for each in found]
+
+
+def _require_whole(query: Query) -> None:
+    """Raise NotSupported for parts of resources: they come with their tag SUBSETTED, which needs decoding."""
+    if query.elements or query.summary in {"true", "text", "data"}:
+        raise NotSupported(
+            "_elements and _summary other than count and false are not supported: ask for whole resources",
+            "Chưa hỗ trợ _elements và _summary khác count, false: hãy yêu cầu tài nguyên đầy đủ",
+        )
+
+
+async def _condition(ctx: Context, steps: Plan) -> dict[str, Any] | None:
+    """Return the database condition of a plan, its chains resolved; None when nothing can match."""
+    chains = plan.unresolved(steps)
+    resolved: dict[Follows, Sequence[Key]] = {}
+    for chain in chains:
+        found = await asyncio.gather(*(_targets(ctx, link) for link in chain.links))
+        resolved[chain] = [key for keys in found for key in keys]
+    return plan.to_filter(steps, resolved)
+
+
+async def _targets(ctx: Context, link: Plan) -> list[Key]:
+    """Return the resources that a chain's inner plan finds; raise TooCostly when they are too many to follow."""
+    condition = await _condition(ctx, link)
+    if condition is None:
+        return []
+    most = ctx.server.settings.max_chain
+    ids = await ctx.server.store.ids(link.type, condition, limit=most + 1)
+    if len(ids) > most:
+        raise TooCostly(
+            f"A chained parameter matches more than {most} {link.type} resources: make it narrower",
+            f"Tham số nối chuỗi khớp hơn {most} tài nguyên {link.type}: hãy thu hẹp điều kiện",
+        )
+    return [(link.type, id) for id in ids]
+
+
+async def _find(
+    ctx: Context, steps: Plan, condition: dict[str, Any], after: page.Key | None, limit: int
+) -> list[Found]:
+    sort, newest_first = _order(steps.sort)
+    return await ctx.server.store.find(
+        steps.type, condition, sort=sort, after=after, limit=limit, newest_first=newest_first
+    )
+
+
+def _order(sort: Sequence[SortBy]) -> tuple[list[SortKey], bool]:
+    """Return the keys before the time of the last update, which no two resources share, and its direction."""
+    keys: list[SortKey] = []
+    for each in sort:
+        if each.key == "s":
+            return keys, each.descending
+        keys.append(SortKey(ID if each.key == "_id" else each.key, each.descending))
+    return keys, True
+
+
+async def _total(ctx: Context, query: Query, condition: dict[str, Any] | None) -> int | None:
+    if not query.only_count and query.total == "none":
+        return None
+    return 0 if condition is None else await ctx.server.store.count(query.type, condition)
+
+
+async def _included(ctx: Context, query: Query, matches: Sequence[Found]) -> list[Stored]:
+    """Return what comes along, each once, no match again; raise TooCostly rather than leave something out."""
+    ids = [match.stored.id for match in matches]
+    if not ids or not (query.includes or query.revincludes):
+        return []
+    most = ctx.server.settings.max_include
+    forward = await ctx.server.store.entries(query.type, ids) if query.includes else {}
+    wanted = include.included(query, forward)
+    _bound(len(wanted), most)
+    backward = await asyncio.gather(
+        *(
+            ctx.server.store.find(reverse.type, reverse.condition, limit=most + 1)
+            for reverse in include.reverse(query, ids)
+        )
+    )
+    stored = await ctx.server.store.read_many(wanted)
+    along = {(each.type, each.id): each for key in wanted if (each := stored.get(key)) and each.raw is not None}
+    along |= {(each.stored.type, each.stored.id): each.stored for found in backward for each in found}
+    for id in ids:
+        along.pop((query.type, id), None)
+    _bound(len(along), most)
+    return list(along.values())
+
+
+def _bound(count: int, most: int) -> None:
+    if count > most:
+        raise TooCostly(
+            f"More than {most} resources would be included in this page: ask for smaller pages with _count",
+            f"Trang này sẽ kèm hơn {most} tài nguyên: hãy dùng trang nhỏ hơn với _count",
+        )
+
+
+def _entry(ctx: Context, stored: Stored, mode: bundle.Mode) -> bundle.Entry:
+    assert stored.raw is not None
+    return bundle.Entry(f"{ctx.base_url}/{stored.type}/{stored.id}", stored.raw, mode)
+
+
+def _notes(ctx: Context, query: Query) -> bytes | None:
+    """Return the OperationOutcome that names what a lenient search left out."""
+    return wire.dumps(outcome(query.ignored, ctx.language)) if query.ignored else None
