@@ -123,7 +123,7 @@ def issue(
             json={"resourceType": "Parameters", "parameter": rows},
             timeout=60,
         )
-    except httpx.TransportError as error:
+    except (httpx.TransportError, httpx.InvalidURL) as error:
         console.print(f"No connection to {url}: {error}", style="red", markup=False)
         raise typer.Exit(2) from None
     said = answer.json()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from fhir_server.outcome import BadRequest, NotAcceptable, UnsupportedMediaType
+from fhir_server.outcome import NotAcceptable, UnsupportedMediaType
 
 JSON_TYPES = {"application/fhir+json", "application/json", "text/json", "application/json+fhir"}
 ANY = {"*/*", "application/*", "text/*"}
@@ -54,17 +54,12 @@ def content_kind(content_type: str, present: bool) -> Literal["json", "form"]:
 
 
 def preferences(prefer: str) -> dict[str, str]:
-    """Read the Prefer header: `return=minimal, handling=lenient`; raise BadRequest on a value that R4 does not know."""
+    """Read the Prefer header: `return=minimal, handling=lenient`; what is not known is no preference (RFC 7240)."""
     known = {"return": {"minimal", "representation", "OperationOutcome"}, "handling": {"strict", "lenient"}}
     found: dict[str, str] = {}
     for part in re.split(r"[,;]", prefer):
         name, _, value = part.strip().partition("=")
-        if name in known:
-            if value.strip('"') not in known[name]:
-                raise BadRequest(
-                    f"Prefer: {name}={value[:32]} is not one of {', '.join(sorted(known[name]))}",
-                    f"Prefer: {name}={value[:32]} không thuộc {', '.join(sorted(known[name]))}",
-                )
+        if value.strip('"') in known.get(name, ()):
             found[name] = value.strip('"')
     return found
 

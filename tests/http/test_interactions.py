@@ -23,7 +23,7 @@ async def created(client: httpx.AsyncClient) -> tuple[str, httpx.Response]:
 
 async def test_a_created_resource_comes_back_by_its_location(client: httpx.AsyncClient) -> None:
     id, answer = await created(client)
-    assert answer.headers["location"] == f"{client.base_url}fhir/Patient/{id}/_history/1"
+    assert answer.headers["location"] == f"{client.base_url}/fhir/Patient/{id}/_history/1"
     assert answer.headers["etag"] == 'W/"1"'
     read = await client.get(f"{FHIR}/Patient/{id}")
     assert read.status_code == 200
@@ -115,6 +115,7 @@ async def test_decimals_keep_every_digit(client: httpx.AsyncClient) -> None:
         ("return=OperationOutcome", "OperationOutcome"),
         ("return=representation", "Patient"),
         ("respond-async", "Patient"),
+        ("return=everything", "Patient"),
     ],
 )
 async def test_prefer_chooses_what_comes_back(client: httpx.AsyncClient, prefer: str, expected: str) -> None:

@@ -76,7 +76,7 @@ async def command(words: list[str], folder: Path, base: str) -> str:
     """Run `fhir-server …` in `folder`, against the test's server instead of port 8080."""
     program = shutil.which("fhir-server", path=str(ROOT / ".venv" / "bin")) or shutil.which("fhir-server")
     assert program is not None
-    extra = ["--url", f"{base}fhir"] if words[1:3] == ["certificate", "issue"] else []
+    extra = ["--url", f"{base}/fhir"] if words[1:3] == ["certificate", "issue"] else []
     process = await asyncio.create_subprocess_exec(
         program, *words[1:], *extra, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
