@@ -177,17 +177,18 @@ class _Childhood:
             days.append(day)
 
     def _due(self, series: Series, dose: Dose) -> date | None:
-        """Return the day the dose is due: by age, and not before its interval; None when the dose before is missing."""
+        """Return the day the dose is due, by its ages and intervals; None when the dose before is missing."""
         before = self._given[series.id]
         if series.id == "dtp-booster":
             before = self._given.get("penta-primary", [])[2:3]
             if not before:
                 return None
-        due = dose.recommended_age.after(self._birth) if dose.recommended_age else date.min
-        interval = dose.recommended_interval or dose.minimum_interval
-        if before and interval:
-            return max(due, interval.after(before[-1]))
-        return due if due > date.min else None
+        # Two months from 1 January are 59 days, fewer than the least age of 60 days: all the limits count.
+        ages = (dose.recommended_age, dose.minimum_age)
+        intervals = (dose.recommended_interval, dose.minimum_interval) if before else ()
+        days = [age.after(self._birth) for age in ages if age]
+        days += [interval.after(before[-1]) for interval in intervals if interval]
+        return max(days, default=None)
 
     def _visit(self, series: Series, due: date) -> date:
         if series.id == "hepb-birth":

@@ -1,16 +1,18 @@
 """https://hl7.org/fhir/R4/immunization.html"""
 
 from collections import defaultdict
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from examples import covid, programme
+from examples import covid, facilities, programme
 from examples.chance import Chance
+from examples.doses import Subject
+from examples.events import after
 from examples.generate import bundles
 from examples.programme import Child, Event
 from terminology.places import PROVINCES
@@ -41,6 +43,8 @@ def doses(resources: list[Resource]) -> list[Resource]:
 
 @settings(deadline=None)
 @given(CHILDREN, st.integers(0, 2**30), st.dates(date(2012, 1, 1), date(2030, 1, 1)))
+@example(Child(date(2023, 1, 1), "male", "04", False), 2, date(2024, 1, 1))  # two months can be less than 60 days
+@example(Child(date(2023, 1, 1), "male", "79", False), 938, date(2024, 1, 1))  # back for rotavirus when too old
 def test_no_dose_is_given_too_young_too_old_or_too_soon_after_the_last(child: Child, number: int, today: date) -> None:
     events, _ = programme.childhood(child, Chance(1, number), today)
     last: dict[str, date] = {}
@@ -89,6 +93,44 @@ def test_covid_doses_are_in_order_and_only_for_those_who_were_old_enough(birth: 
     boosters = [event for event in events if event.series == covid.BOOSTER]
     assert all(event.number == event.of for event in boosters)
     assert not boosters or 2021 - birth.year >= 12
+
+
+@pytest.mark.parametrize(
+    ("series", "province", "gender", "birth", "offered"),
+    [
+        ("pcv", "20", "female", date(2025, 3, 1), True),
+        ("pcv", "20", "female", date(2024, 3, 1), False),
+        ("pcv", "14", "male", date(2025, 12, 1), True),
+        ("pcv", "79", "male", date(2025, 12, 1), False),
+        ("rota", "79", "male", date(2023, 3, 1), True),
+        ("rota", "01", "male", date(2025, 3, 1), False),
+        ("rota", "01", "male", date(2026, 3, 1), True),
+        ("hpv-girls", "86", "female", date(2015, 3, 1), True),
+        ("hpv-girls", "86", "male", date(2015, 3, 1), False),
+        ("hpv-girls", "79", "female", date(2015, 3, 1), False),
+    ],
+    ids=[
+        "pneumococcal in Lạng Sơn from 2025",
+        "born before it began",
+        "Sơn La from 2026",
+        "not in Hồ Chí Minh City",
+        "rotavirus in most provinces",
+        "not in Hà Nội in 2025",
+        "Hà Nội from 2026",
+        "HPV for girls of Vĩnh Long",
+        "not for boys",
+        "not in every province",
+    ],
+)
+def test_a_vaccine_is_offered_where_and_when_it_was_introduced(
+    series: str, province: str, gender: str, birth: date, offered: bool
+) -> None:
+    child = Child(birth, gender, province, private=False)
+    seen = set()
+    for number in range(40):
+        events, following = programme.childhood(child, Chance(1, number), TODAY)
+        seen |= {event.series for event in events} | {dose.series for dose in following}
+    assert (SERIES[series].title in seen) == offered
 
 
 def test_a_dose_names_its_product_in_every_code_system_that_knows_it(doses: list[Resource]) -> None:
@@ -157,6 +199,18 @@ def test_an_adverse_event_follows_a_dose_of_the_same_person(resources: list[Reso
         assert dose["occurrenceDateTime"] <= event["date"] <= event["detected"] <= event["recordedDate"]
         serious = event["seriousness"]["coding"][0]["code"] == "Serious"
         assert serious == (event["severity"]["coding"][0]["code"] == "severe")
+
+
+def test_nothing_is_known_yet_of_what_a_dose_of_today_does(resources: list[Resource], doses: list[Resource]) -> None:
+    network = facilities.network(1, 1)
+    subject = Subject("x", {"reference": "Patient/x"}, date(2026, 1, 1), network.stations[0], network)
+    dose = next(dose for dose in doses if dose["status"] == "completed")
+    days = (TODAY, TODAY - timedelta(days=10))
+    found = [
+        sum(after(subject, dose, day, 1, Chance(9, number), TODAY) is not None for number in range(400)) for day in days
+    ]
+    assert found[0] == 0
+    assert 0 < found[1] < 40
 
 
 def test_a_recommendation_gives_its_dates_in_order(resources: list[Resource]) -> None:

@@ -36,6 +36,13 @@ def test_two_people_never_share_a_number(one: int, other: int) -> None:
     assert (identifiers.telephone(one) == identifiers.telephone(other)) == same
 
 
+@pytest.mark.parametrize("distance", [200_000, 500_000], ids=["a fifth", "a half"])
+def test_citizen_numbers_repeat_only_after_a_million(distance: int) -> None:
+    birth = date(2020, 1, 1)
+    assert identifiers.cccd("001", "male", birth, 1) != identifiers.cccd("001", "male", birth, 1 + distance)
+    assert identifiers.programme(1) != identifiers.programme(1 + 32**7 // 2)
+
+
 @given(SERIALS)
 def test_numbers_look_as_they_should(serial: int) -> None:
     assert re.fullmatch("[0-9]{10}", identifiers.bhyt(serial))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from examples import identifiers
+from examples.fhir import address
 from examples.generate import bundles
 from terminology.ethnicity import ETHNIC_GROUPS
 from terminology.places import PLACE_PREFIXES, PROVINCES, WARDS
@@ -70,6 +71,20 @@ def test_an_address_names_a_ward_and_its_province_as_they_are_called_today(patie
         assert address["city"] == ward["display"] == WARDS[ward["code"]].name_on(TODAY)
         assert address["state"] == province["display"] == PROVINCES[province["code"]].name_on(TODAY)
         assert (address["country"], bool(address["line"])) == ("VN", True)
+
+
+@pytest.mark.parametrize(
+    ("day", "ward", "province"),
+    [
+        (date(2026, 4, 29), "Xã Long Thành", "Tỉnh Đồng Nai"),
+        (date(2026, 4, 30), "Phường Long Thành", "Thành phố Đồng Nai"),
+    ],
+    ids=["before", "after"],
+)
+def test_an_address_follows_a_change_of_names(day: date, ward: str, province: str) -> None:
+    found = address(WARDS["26368"], "Thôn 1", day)
+    assert (found["city"], found["state"]) == (ward, province)
+    assert [extension["valueCoding"]["display"] for extension in found["extension"]] == [ward, province]
 
 
 def test_a_name_is_written_in_vietnamese_order(patients: list[dict[str, Any]]) -> None:
