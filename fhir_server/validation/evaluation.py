@@ -332,7 +332,10 @@ def _test(criterion: Node, names: Names) -> Callable[[Any, dict[str, Any]], bool
             one, other = _test(left, names), _test(right, names)
             return lambda item, resource: one(item, resource) and other(item, resource)
         case Binary("=", Member(name), Literal(str(text))) if name not in names.choices and name not in names.resources:
-            return lambda item, resource: type(item) is dict and item.get(name) in (text, [text])
+            alone = [text]  # a list of one item is that item
+            return lambda item, resource: (
+                type(item) is dict and ((value := item.get(name)) == text or (type(value) is list and value == alone))
+            )
         case _:
             evaluate = _node(criterion, names)
             return lambda item, resource: logical(evaluate([item], resource)) is True

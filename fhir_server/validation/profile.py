@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fhir_server.definitions import Definitions
-from fhir_server.definitions.model import Binding, Element, Member
+from fhir_server.definitions.model import Binding, Member
 from fhir_server.validation import bindings, invariants, references, rules, slicing, values
 from fhir_server.validation.evaluation import Names
+from fhir_server.validation.occurrences import Found, counter, finder
 from fhir_server.validation.report import Path, Walk, shown
 from fhir_server.validation.rules import Demanded, Node
-from fhir_server.validation.structure import step_of, too_many
 from fhir_server.validation.syntax import Unsupported
 
 Json = dict[str, Any]
@@ -108,11 +108,11 @@ class _Compiler:
         checks = {name: self._value(node, member) for name, member in own.items()}
         allowed = _allowed(node, own)
         slices = [slice for slice in map(self._slice_of(node, own), node.slices.values()) if slice is not None]
-        count = _count(node, next(iter(own.values())).element)
+        count = counter(node, next(iter(own.values())).element)
         closed = _closed(node) if slices else None
         if not (any(checks.values()) or allowed or slices or count):
             return None  # nothing beyond what the type itself demands
-        values_of = _finder(own)
+        values_of = finder(own)
 
         def apply(owner: Json, path: Path, walk: Walk) -> None:
             found = values_of(owner, path)
@@ -179,7 +179,8 @@ class _Compiler:
             return None
         binding = Binding(strength, value_set)
         if member.type != "code":
-            return bindings.concept(member.type, node.id, binding, self._definitions.codes, demanded.profile)
+            coded = bindings.concept(member.type, node.id, binding, self._definitions.codes, demanded.profile)
+            return None if coded is None else _of_objects(coded)
         test = bindings.code(binding, codes)
 
         def check(value: Any, path: Path, walk: Walk) -> None:
@@ -214,44 +215,12 @@ class _Slice:
 
     def __init__(self, node: Node, belongs: slicing.Belongs | None, checks: Mapping[str, list[Check]]):
         self.node, self.checks = node, checks
-        self.count = _count(node, None)
+        self.count = counter(node, None)
         self._belongs = belongs
 
     def holds(self, name: str, value: Any) -> bool:
         """Return whether the value of property `name` belongs to the slice."""
         return name in self.checks and (self._belongs is None or self._belongs(value))
-
-
-Found = list[tuple[str, Any, Path]]  # property, value (None: only an extension), path
-
-
-def _finder(own: Mapping[str, Member]) -> Callable[[Json, Path], Found]:
-    """Return the function that finds the values of an element in the object that has it."""
-    steps = {name: (name, step_of(name, member)) for name, member in own.items()}
-    steps |= {"_" + name: step for name, step in steps.items()}
-    if len(own) > 1:
-
-        def of_choice(owner: Json, path: Path) -> Found:
-            given = {steps[name]: None for name in owner if name in steps}
-            return [one for name, step in given for one in _found(owner, name, step, path)]
-
-        return of_choice
-    ((name, step), *_) = steps.values()
-    return lambda owner, path: _found(owner, name, step, path)
-
-
-def _found(owner: Json, name: str, step: str, path: Path) -> Found:
-    value = owner.get(name)
-    depth = path[3] + 1
-    if type(value) is list:
-        return [(name, item, (path, step, index, depth)) for index, item in enumerate(value)]
-    if value is None:
-        extras = owner.get("_" + name)
-        if extras is None:
-            return []
-        if type(extras) is list:
-            return [(name, None, (path, step, index, depth)) for index in range(len(extras))]
-    return [(name, value, (path, step, None, depth))]
 
 
 def _sort(found: Found, slices: list[_Slice], closed: str | None, path: Path, walk: Walk) -> None:
@@ -283,35 +252,6 @@ def _closed(node: Node) -> str | None:
     return node.id if (node.slicing or {}).get("rules") == "closed" else None
 
 
-def _count(node: Node, element: Element | None) -> Callable[[int, Path, Walk], None] | None:
-    """Return the check of how often an element or slice occurs in its object; None when the type says as much."""
-    least, most = node.min, node.max
-    if least is not None and least.number <= (0 if element is None else element.min):
-        least = None
-    if most is not None and element is not None and element.max is not None and most.number >= element.max:
-        most = None
-    if least is None and most is None:
-        return None
-    stem = node.name.removesuffix("[x]")
-    named = f" ({node.label[0]})" if node.label[0] else "", f" ({node.label[1]})" if node.label[1] else ""
-
-    def check(number: int, path: Path, walk: Walk) -> None:
-        at = (path, stem, None, path[3] + 1)
-        if least is not None and number < least.number:
-            walk.error(
-                "required",
-                at,
-                f"{node.id}:min",
-                f"{node.id}{named[0]} is missing: the profile wants at least {least.number}, there are {number}",
-                f"Thiếu {node.id}{named[1]}: hồ sơ yêu cầu ít nhất {least.number}, hiện có {number}",
-                least.profile,
-            )
-        if most is not None and number > most.number:
-            too_many(walk, at, node.id, number, most.number, most.profile)
-
-    return check
-
-
 def _allowed(node: Node, own: Mapping[str, Member]) -> Callable[[Found, Walk], None] | None:
     """Return the check that a choice has one of the types that the profile allows."""
     types = node.types
@@ -335,6 +275,14 @@ def _allowed(node: Node, own: Mapping[str, Member]) -> Callable[[Found, Walk], N
                 )
 
     return check
+
+
+def _of_objects(check: Check) -> Check:
+    def guarded(value: Any, path: Path, walk: Walk) -> None:
+        if type(value) is dict:
+            check(value, path, walk)
+
+    return guarded
 
 
 def _fixed(node: Node, demanded: Demanded, kind: str) -> Check:

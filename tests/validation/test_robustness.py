@@ -6,13 +6,16 @@ https://hl7.org/fhir/R4/validation.html
 import time
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import date
 from typing import Any
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import profiles
+from examples import generate
 from fhir_server import wire
-from fhir_server.definitions import core
+from fhir_server.definitions import Definitions, core, core_facts
 from fhir_server.outcome import outcome
 from fhir_server.validation import Validator
 from fhir_server.validation.report import MAX_ISSUES
@@ -77,8 +80,8 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @st.composite
-def mutants(draw: st.DrawFn) -> dict[str, Any]:
-    resource: dict[str, Any] = deepcopy(draw(st.sampled_from(OFFICIAL)))
+def mutants(draw: st.DrawFn, originals: list[dict[str, Any]]) -> dict[str, Any]:
+    resource: dict[str, Any] = deepcopy(draw(st.sampled_from(originals)))
     for _ in range(draw(st.integers(1, 3))):
         *steps, last = draw(st.sampled_from(sorted(places(resource), key=str)))
         here = resource
@@ -100,7 +103,7 @@ def mutants(draw: st.DrawFn) -> dict[str, Any]:
     return resource
 
 
-@given(mutants())
+@given(mutants(OFFICIAL))
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 def test_mutated_official_examples_get_a_report(resource: dict[str, Any]) -> None:
     first = R4.validate(resource)
@@ -143,3 +146,23 @@ def test_hostile_bodies_are_answered_in_bounded_time() -> None:
         assert time.perf_counter() - start < 1.0
         assert not report.valid
         assert all(len(issue.en) < 2000 for issue in report.issues)
+
+
+NATIONAL = Validator(Definitions(core_facts(), profiles.resources()))
+DEMONSTRATION = [
+    wire.loads(wire.dumps(entry["resource"]))
+    for bundle in generate.bundles(6, seed=11, today=date(2026, 11, 1))
+    for entry in bundle["entry"]
+    if entry["resource"]["resourceType"] in {"Patient", "Immunization"}
+]
+
+
+@given(mutants(DEMONSTRATION))
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+def test_mutated_national_resources_get_a_report(resource: dict[str, Any]) -> None:
+    assert NATIONAL.validate(resource) == NATIONAL.validate(resource)
+
+
+@given(st.sampled_from(DEMONSTRATION), values, st.sampled_from(["extension", "identifier", "occurrenceDateTime"]))
+def test_national_resources_with_anything_in_them_get_a_report(resource: dict[str, Any], value: Any, name: str) -> None:
+    wire.dumps(outcome(NATIONAL.validate({**resource, name: value}).issues, "vi"))

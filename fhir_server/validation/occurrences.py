@@ -1,0 +1,73 @@
+"""Occurrences: the values of an element in the object that has it, and how many there may be.
+
+https://hl7.org/fhir/R4/conformance-rules.html#cardinality
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fhir_server.definitions.model import Element, Member
+from fhir_server.validation.report import Path, Walk
+from fhir_server.validation.rules import Node
+from fhir_server.validation.structure import step_of, too_many
+
+Json = dict[str, Any]
+Found = list[tuple[str, Any, Path]]  # property, value (None: only an extension), path
+
+
+def finder(own: Mapping[str, Member]) -> Callable[[Json, Path], Found]:
+    """Return the function that finds the values of an element in the object that has it."""
+    steps = {name: (name, step_of(name, member)) for name, member in own.items()}
+    steps |= {"_" + name: step for name, step in steps.items()}
+    if len(own) > 1:
+
+        def of_choice(owner: Json, path: Path) -> Found:
+            given = {steps[name]: None for name in owner if name in steps}
+            return [one for name, step in given for one in _found(owner, name, step, path)]
+
+        return of_choice
+    ((name, step), *_) = steps.values()
+    return lambda owner, path: _found(owner, name, step, path)
+
+
+def _found(owner: Json, name: str, step: str, path: Path) -> Found:
+    value = owner.get(name)
+    depth = path[3] + 1
+    if type(value) is list:
+        return [(name, item, (path, step, index, depth)) for index, item in enumerate(value)]
+    if value is None:
+        extras = owner.get("_" + name)
+        if extras is None:
+            return []
+        if type(extras) is list:
+            return [(name, None, (path, step, index, depth)) for index in range(len(extras))]
+    return [(name, value, (path, step, None, depth))]
+
+
+def counter(node: Node, element: Element | None) -> Callable[[int, Path, Walk], None] | None:
+    """Return the check of how often an element or slice occurs in its object; None when the type says as much."""
+    least, most = node.min, node.max
+    if least is not None and least.number <= (0 if element is None else element.min):
+        least = None
+    if most is not None and element is not None and element.max is not None and most.number >= element.max:
+        most = None
+    if least is None and most is None:
+        return None
+    stem = node.name.removesuffix("[x]")
+    named = f" ({node.label[0]})" if node.label[0] else "", f" ({node.label[1]})" if node.label[1] else ""
+
+    def check(number: int, path: Path, walk: Walk) -> None:
+        at = (path, stem, None, path[3] + 1)
+        if least is not None and number < least.number:
+            walk.error(
+                "required",
+                at,
+                f"{node.id}:min",
+                f"{node.id}{named[0]} is missing: the profile wants at least {least.number}, there are {number}",
+                f"Thiếu {node.id}{named[1]}: hồ sơ yêu cầu ít nhất {least.number}, hiện có {number}",
+                least.profile,
+            )
+        if most is not None and number > most.number:
+            too_many(walk, at, node.id, number, most.number, most.profile)
+
+    return check

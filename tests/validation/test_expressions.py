@@ -1,0 +1,227 @@
+"""https://hl7.org/fhirpath/N1/ · https://hl7.org/fhir/R4/fhirpath.html"""
+
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import fhirpathpy
+import pytest
+from fhirpathpy.models import models
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhir_server.definitions import core
+from fhir_server.definitions.model import Element
+from fhir_server.validation import evaluation, functions, invariants, syntax
+from fhir_server.validation.invariants import Rule
+from fhir_server.validation.report import Walk, root
+from tests.validation.conftest import EXAMPLES, official
+
+NAMES = invariants.names(core(), "Patient")
+PATIENT: dict[str, Any] = {
+    "resourceType": "Patient",
+    "active": True,
+    "identifier": [
+        {"system": "a", "value": "001085012345"},
+        {"system": "b", "_value": {"extension": [{"url": "http://absent", "valueCode": "unknown"}]}},
+    ],
+    "name": [{"family": "Nguyễn", "given": ["Văn", "An"]}, {"text": "An"}],
+    "birthDate": "1985-03-15",
+    "multipleBirthInteger": 2,
+    "extension": [{"url": "http://q", "valueQuantity": {"value": Decimal("1.50"), "unit": "mL"}}],
+}
+
+
+def evaluate(expression: str, resource: dict[str, Any] = PATIENT) -> list[Any]:
+    """Evaluate on the resource as a whole."""
+    return evaluation.compile(expression, NAMES)([resource], resource)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        # paths
+        ("name.given", ["Văn", "An"]),
+        ("Patient.name.family", ["Nguyễn"]),
+        ("Observation.name", []),
+        ("name[1].text", ["An"]),
+        ("name[9]", []),
+        ("nothing", []),
+        ("multipleBirth", [2]),
+        ("multipleBirth.ofType(integer)", [2]),
+        ("(multipleBirth as boolean)", []),
+        ("extension.value.ofType(Quantity).unit", ["mL"]),
+        ("extension('http://q').value.value", [Decimal("1.50")]),
+        ("%resource.active", [True]),
+        ("identifier.where(system = 'a').value", ["001085012345"]),
+        ("identifier.where(system = 'a' or system = 'b').count()", [2]),
+        ("identifier.where(system = 'a' and value.exists()).count()", [1]),
+        # existence: an element that has only an extension exists, and has no value
+        ("identifier.all(value.exists())", [True]),
+        ("identifier.where(value.hasValue()).system", ["a"]),
+        ("identifier[1].value.extension('http://absent').value", ["unknown"]),
+        ("identifier[1].value = 'x'", []),
+        ("deceased.exists() or deceased.empty()", [True]),
+        ("name.exists(family = 'Nguyễn')", [True]),
+        ("name.all(family.exists())", [False]),
+        # logic with three values
+        ("{} and false", [False]),
+        ("{} and true", []),
+        ("{} or true", [True]),
+        ("{} or false", []),
+        ("{} implies true", [True]),
+        ("{} implies false", []),
+        ("false implies {}", [True]),
+        ("true xor {}", []),
+        ("true xor false", [True]),
+        ("{}.not()", []),
+        ("nothing = nothing", []),
+        ("active and name", [True]),
+        # precedence
+        ("true or false and false", [True]),
+        ("false implies true or false", [True]),
+        ("1 + 2 * 3 = 7", [True]),
+        ("-3 + 5", [2]),
+        ("1 | 2 | 1", [1, 2]),
+        ("'a' in 'a' | 'b'", [True]),
+        # numbers
+        ("7 div 2", [3]),
+        ("-7 div 2", [-3]),
+        ("-7 mod 2", [-1]),
+        ("7 / 2", [Decimal("3.5")]),
+        ("1 / 0", []),
+        ("1 = 1.0", [True]),
+        ("true = 1", [False]),
+        ("2 > 1.5", [True]),
+        ("'5' > 4", []),
+        # text
+        ("'abc'.substring(1)", ["bc"]),
+        ("'abc'.substring(1, 1)", ["b"]),
+        ("'abc'.substring(3)", []),
+        ("'Hello'.startsWith('He') and 'Hello'.endsWith('lo')", [True]),
+        ("'Hello'.contains('ell')", [True]),
+        ("'a' & nothing & 'b'", ["ab"]),
+        ("'it\\'s \\u0041'", ["it's A"]),
+        ("'12'.toInteger() + 1", [13]),
+        ("'x'.toInteger()", []),
+        ("'Ab' ~ 'aB'", [True]),
+        ("'abc'.matches('b')", [True]),
+        ("'abc'.matches('^b')", [False]),
+        ("'12\n'.matches('^[0-9]{2}$')", [False]),
+        ("'a$'.matches('^a[$]$')", [True]),
+        ("iif(active, 'yes', 'no')", ["yes"]),
+        ("iif(nothing, 'yes', 'no')", ["no"]),
+        # dates, to the precision that both have
+        ("@2020-01-02 > @2020-01-01", [True]),
+        ("birthDate < @1985-03-16", [True]),
+        ("birthDate < @1985", []),
+        ("@1985-03 <= birthDate", []),
+        ("@2020-01-01T08:00:00+07:00 = '2020-01-01T08:00:00+07:00'", [True]),
+        ("@2020-01-01T08:00:00+07:00 > @2020-01-01T00:59:59Z", [True]),
+        ("@2020-01-01 < @2020-01-01T08:00:00Z", []),
+        # collections
+        ("name.given.distinct().count()", [2]),
+        ("name.given.first() | name.given.last()", ["Văn", "An"]),
+        ("name.select(given.count())", [2, 0]),
+        ("(1 | 2 | 3).intersect(2 | 3 | 4)", [2, 3]),
+        ("(1 | 2).subsetOf(1 | 2 | 3)", [True]),
+        ("name.given.isDistinct()", [True]),
+        ("descendants().where($this = 'mL').count()", [1]),
+        ("name.given.skip(1)", ["An"]),
+        ("`active` // the rest is a comment", [True]),
+    ],
+)
+def test_evaluates_as_the_specification_says(expression: str, expected: list[Any]) -> None:
+    found = evaluate(expression)
+    assert found == expected
+    assert [type(value) for value in found] == [type(value) for value in expected]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", "(", "a.", "a b", "'open", "a.b(", "1 +", "a = = b", "resolve()", "a.memberOf('x')", "today()", "%context",
+     "a.aggregate($total)", "4 days", "4 'mg'", "a.matches('(')", "value.is(Quantity)", "(" * 100 + "a" + ")" * 100,
+     "a" * 10_000],
+)  # fmt: skip
+def test_what_is_not_compiled_is_refused_at_once(expression: str) -> None:
+    with pytest.raises(syntax.Unsupported):
+        evaluation.compile(expression, NAMES)
+
+
+def constraints() -> list[tuple[str, str, str]]:
+    """Return type, key and expression of every invariant of R4 that is written on a resource as a whole."""
+    return [
+        (name, rule.key, rule.expression)
+        for name in sorted(core().resource_types)
+        for rule in root_of(name).constraints
+        if rule.expression and rule.key != "dom-3"
+    ]
+
+
+def root_of(name: str) -> Element:
+    definition = core().type(name)
+    assert definition is not None
+    return definition.root
+
+
+UNCOMPILED = {"ig-1", "ig-2"}  # %context
+
+
+def test_the_invariants_of_r4_compile() -> None:
+    refused = set()
+    for name, key, expression in constraints():
+        try:
+            evaluation.compile(expression, invariants.names(core(), name))
+        except syntax.Unsupported:
+            refused.add(key)
+    assert refused <= UNCOMPILED
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(EXAMPLES.glob("*.json"))])
+def test_agrees_with_fhirpathpy_on_the_invariants_of_the_official_examples(name: str) -> None:
+    resource = official(name)
+    for type, key, expression in constraints():
+        if type == resource["resourceType"]:
+            mine = evaluation.compile(expression, invariants.names(core(), type))([resource], resource)
+            theirs = fhirpathpy.evaluate(resource, expression, {"resource": resource}, models["r4"])
+            assert functions.logical(mine) == functions.logical(theirs), key
+
+
+def test_what_only_the_library_knows_is_given_to_it() -> None:
+    rule = Rule("x-1", "error", "no", "không", "name.family.replaceMatches('N', 'M') = 'Mguyễn'", "http://x")
+    check = invariants.compile(rule, NAMES)
+    walk = Walk()
+    check(PATIENT, root("Patient"), walk)
+    assert walk.issues == []
+    check({"resourceType": "Patient", "name": [{"family": "Lê"}]}, root("Patient"), walk)
+    assert [issue.rule for issue in walk.issues] == ["x-1"]
+
+
+PROPERTIES = ["name", "given", "value", "_value", "extension", "url", "identifier", "birthDate", "system"]
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["2020", "2020-01-01T25:61:61Z"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PROPERTIES), inner, max_size=4),
+)
+TOKENS = ["a", ".", "(", ")", "' '", "=", "and", "implies", "1", "[", "]", "$this", "%resource", "|", "-", "where"]
+texts = st.text(max_size=60) | st.lists(st.sampled_from(TOKENS), max_size=20).map(" ".join)
+COMPILED = [
+    evaluation.compile(text, NAMES)
+    for text in (
+        "identifier.where(system = 'a').value.where(matches('^[0-9]{12}$')).all(substring(3, 1).toInteger() mod 2 = 0)",
+        "birthDate.toString().substring(0, 4).toInteger() >= 1900 and birthDate > '2020'",
+        "name.given.children().descendants().distinct().count() > 1 | identifier.value ~ name",
+        "extension('a').value & name.given[0] = value.length() + birthDate",
+    )
+]
+
+
+@given(values)
+def test_any_json_can_be_evaluated(value: Any) -> None:
+    for compiled in COMPILED:
+        assert isinstance(compiled([value], {}), list)
+
+
+@given(texts)
+def test_any_text_is_compiled_or_refused(text: str) -> None:
+    with suppress(syntax.Unsupported):
+        evaluation.compile(text, NAMES)([PATIENT], PATIENT)
