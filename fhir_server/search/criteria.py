@@ -38,9 +38,9 @@ class Chain:
 class Refused(Exception):
     """A parameter cannot be taken; `ignorable` when a lenient server may go on without it."""
 
-    def __init__(self, en: str, vi: str, *, ignorable: bool):
+    def __init__(self, en: str, vi: str, *, ignorable: bool, code: str | None = None):
         super().__init__(en)
-        self.issue = Issue("error", "not-supported" if ignorable else "invalid", en, vi)
+        self.issue = Issue("error", code or ("not-supported" if ignorable else "invalid"), en, vi)
         self.ignorable = ignorable
 
 

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import orjson
@@ -119,26 +120,29 @@ def _range(name: str, span: Span) -> Condition:
     return {"ix": {"$elemMatch": bounds}}
 
 
-def pairs(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
-    """Return the spans of composite rests whose parts lie in `first` and `second`."""
-    return [_pair(one, other) for one in first for other in second]
-
-
-def _pair(one: Span, other: Span) -> Span:
-    if one.exact:
-        start = one.low + "\n"
-        pattern = None if other.pattern is None else re.escape(start) + f"(?:{other.pattern})"
-        return Span(start + other.low, None if other.high is None else start + other.high, pattern)
-    return Span(one.low, one.high, f"{_regex(one)}\n{_regex(other)}(?![^\n])")
+def joined(parts: Sequence[Span]) -> Span:
+    """Return the span of composite rests whose parts lie, in order, in the spans given."""
+    exact = list(takewhile(lambda part: part.exact, parts))
+    if len(exact) == len(parts):
+        return Span("\n".join(part.low for part in parts))
+    start = "".join(part.low + "\n" for part in exact)
+    first, *others = parts[len(exact) :]
+    high = start + (first.high or "")
+    if others:
+        pattern: str | None = re.escape(start) + "\n".join(_regex(part) for part in (first, *others)) + "(?![^\n])"
+    else:
+        pattern = None if first.pattern is None else f"{re.escape(start)}(?:{first.pattern})"
+    return Span(start + first.low, high, pattern)
 
 
 def _regex(span: Span) -> str:
     """Return a regular expression for one part of a composite rest: what lies in `span`, up to the newline."""
     if span.high is None:
         return re.escape(span.low)
-    if "\n" in span.low:  # a composite of two parts, already complete
-        return f"(?:{span.pattern})"
-    limits = f"(?={_not_less(span.low)})(?={_less(span.high)})"
+    if span.high == successor(span.low):
+        limits = f"(?={re.escape(span.low)})"
+    else:
+        limits = f"(?={_not_less(span.low)})(?={_less(span.high)})"
     own = "" if span.pattern is None else f"(?={span.pattern})"
     return f"{limits}{own}[^\n]*"
 

@@ -135,7 +135,7 @@ def parse(
 
 def _refusal(problems: list[Refused]) -> BadRequest | NotSupported:
     issues = [problem.issue for problem in problems]
-    kind = NotSupported if all(problem.ignorable for problem in problems) else BadRequest
+    kind = NotSupported if all(issue.code == NotSupported.code for issue in issues) else BadRequest
     return kind(issues[0].en, issues[0].vi, issues)
 
 
@@ -147,6 +147,7 @@ def _take(draft: _Draft, name: str, text: str) -> None:
             f"{name[:100]}: the value is empty: give one or leave the parameter out",
             f"{name[:100]}: giá trị trống: hãy điền giá trị hoặc bỏ tham số",
             ignorable=True,
+            code="invalid",
         )
     if name in PRESENTATION:
         draft.applied.append((name, text))

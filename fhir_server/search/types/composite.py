@@ -4,10 +4,9 @@ https://hl7.org/fhir/R4/search.html#composite
 """
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from itertools import islice, product
 
-from fhir_server.search.entries import Span, pairs
+from fhir_server.search.entries import Span, joined
 from fhir_server.search.values import Invalid, split
 
 COMBINATIONS = 256  # of the values of one element's parts that are indexed
@@ -33,4 +32,4 @@ def rests(parts: Sequence[Iterable[str]]) -> Iterable[str]:
 
 def match(parts: Sequence[list[Span]]) -> list[Span]:
     """Return the spans of entries whose parts lie in the spans given for each."""
-    return reduce(pairs, parts)
+    return [joined(spans) for spans in product(*parts)]

@@ -18,7 +18,8 @@ from fhir_server.search.values import Context, Invalid, Prefix, Reader, prefixed
 Json = dict[str, Any]
 
 _DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?(Z|[+\- ]\d\d:\d\d)?)?)?)?"
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?(Z|[+\- ]\d\d:\d\d)?)?)?)?",
+    re.ASCII,
 )
 _ALWAYS = ""  # before every date
 _NEVER = "Z"  # after every date

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 DIGITS = 60  # significant digits, and
 EXPONENT = 400  # decimal exponents that are told apart
-_NUMBER = re.compile(r"([+-]?)(\d{1,60})(?:\.(\d{0,60}))?(?:[eE]([+-]?\d{1,4}))?")
+_NUMBER = re.compile(r"([+-]?)(\d{1,60})(?:\.(\d{0,60}))?(?:[eE]([+-]?\d{1,4}))?", re.ASCII)
 _UNBOUNDED = "Z"
 
 

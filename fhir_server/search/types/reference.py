@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fhir_server.search.entries import Span
+from fhir_server.search.entries import PRESENT, Span
 from fhir_server.search.types import token, uri
 from fhir_server.search.types.token import Token
 from fhir_server.search.types.uri import Uri
@@ -86,6 +86,8 @@ def reader(fhir_type: str, context: Context) -> Reader | None:
         identifier = value.get("identifier")
         if identifier and identifier.get("value"):
             found.append(":identifier" + token.rest(identifier.get("system", ""), identifier["value"], context))
+            if len(found) == 1:
+                found.append(PRESENT)
         return found
 
     if fhir_type == "Reference":

@@ -1,5 +1,8 @@
 """Token search: how a token is read, indexed and matched.
 
+Codes are compared without case, except those of code systems that are known to tell case apart. Who asks for a code
+without its system finds it as written, and in lower case.
+
 https://hl7.org/fhir/R4/search.html#token
 """
 
