@@ -36,7 +36,7 @@ _ROUTES: Final = {
     "IM": "Injection, intramuscular",
 }
 _SUBCUTANEOUS: Final = frozenset(
-    "mvvac mrvac jevax imojev mmr-ii priorix varivax varilrix varicella-gcc qdenga".split()  # noqa: SIM905
+    {"mvvac", "mrvac", "jevax", "imojev", "mmr-ii", "priorix", "varivax", "varilrix", "varicella-gcc", "qdenga"}
 )
 _MILLILITRES: Final = {
     "bcg-ivac": "0.1",

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/patient.html https://hl7.org/fhir/R4/relatedperson.html
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from typing import Final
 
 from examples import identifiers
@@ -12,7 +13,7 @@ from examples.chance import Chance, Weighted
 from examples.facilities import Facility
 from examples.fhir import HL7, PROFILE, Resource, address, concept, ethnicity, human_name, moment, reference
 from examples.names import Name, name
-from terminology.places import LEGACY_PROVINCES
+from terminology.places import PLACE_PREFIXES
 
 _META: Final = {"profile": [f"{PROFILE}/vn-imm-patient"]}
 # Shares of the census of 2019, rounded; the rest of the 54 groups are left out.
@@ -43,7 +44,6 @@ _NUMBER_UNKNOWN: Final = {
     },
 }
 _BIRTH_TIME: Final = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
-_PLACES: Final[dict[str, tuple[str, ...]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +109,10 @@ class _Maker:
         return member
 
 
+@cache
 def _places(province: str) -> tuple[str, ...]:
     """Return the prefixes of citizen numbers in the province: those of the older provinces it was made of."""
-    if province not in _PLACES:
-        found = (f"0{place.code}" for place in LEGACY_PROVINCES.values() if place.successor == province)
-        _PLACES[province] = tuple(found)
-    return _PLACES[province]
+    return tuple(prefix for prefix, place in PLACE_PREFIXES.items() if place.successor == province)
 
 
 def _young(make: _Maker, chance: Chance, today: date) -> None:
