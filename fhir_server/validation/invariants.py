@@ -93,9 +93,15 @@ def compile(constraint: Rule, names: Names) -> Check:
         constraint.profile,
     )
 
+    counts = "matches(" in constraint.expression  # then it helps to hear how long the value is
+
     def check(value: Any, path: Path, walk: Walk) -> None:
-        if not holds(value, walk.resource):
-            walk.add(severity, "invariant", path, key, (en, vi), profile)
+        if holds(value, walk.resource):
+            return
+        text = (en, vi)
+        if counts and type(value) is str:
+            text = (f"{en} (this one has {len(value)} characters)", f"{vi} (giá trị này có {len(value)} ký tự)")
+        walk.add(severity, "invariant", path, key, text, profile)
 
     return check
 

@@ -22,7 +22,7 @@ ELEMENTS: Final = (
 # fmt: on
 ALLOWED: Final = frozenset(f"{XHTML} {name}" for name in ELEMENTS)
 IMAGE: Final = f"{XHTML} img"
-TEXT: Final = re.compile(r">\s*[^<>\s]").search
+TEXT: Final = re.compile(r">\s*[^<>&\s]").search
 SCHEMES: Final = ("http:", "https:", "mailto:", "tel:", "urn:", "data:image/")
 
 Text = tuple[str, str]  # en, vi

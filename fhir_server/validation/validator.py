@@ -38,7 +38,8 @@ class Validator:
         path = root(at or (kind if type(kind) is str and kind in self._definitions.resource_types else "Resource"))
         with suppress(Enough):
             self._whole(resource, path, walk, tuple(profiles))
-        return walk.report()
+        report = walk.report()
+        return _answered(report, resource) if kind == "Bundle" else report
 
     def _whole(self, value: Any, path: Path, walk: Walk, profiles: tuple[str, ...] = ()) -> None:
         """Check a resource that stands for itself: the root, or one in a Bundle entry or a parameter."""
@@ -128,6 +129,16 @@ class Validator:
 
 def _short(name: Any) -> bool:
     return type(name) is str and len(name) <= MAX_NAME
+
+
+def _answered(report: Report, bundle: Json) -> Report:
+    """Return `report` without the questions that the entries of `bundle` answer."""
+    entries = bundle.get("entry")
+    resources = [entry.get("resource") for entry in entries if type(entry) is dict] if type(entries) is list else []
+    within = [(part.get("resourceType"), part.get("id")) for part in resources if type(part) is dict]
+    return report._replace(
+        questions=tuple(question for question in report.questions if (question.type, question.id) not in within)
+    )
 
 
 def _unknown(canonical: str, kind: str, path: Path, walk: Walk) -> None:

@@ -213,6 +213,7 @@ def test_an_issue_carries_the_profile_that_its_rule_comes_from(validator: Valida
     (issue,) = validator.validate(patient).issues
     assert issue.profile == f"{CORE}/StructureDefinition/vn-core-patient"
     assert "12 digits" in issue.en
+    assert "13 characters" in issue.en
     assert "12 chữ số" in issue.vi
 
 

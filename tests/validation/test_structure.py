@@ -255,6 +255,12 @@ def test_each_resource_of_a_bundle_has_its_own_contained_ones(r4: Validator) -> 
     assert [issue.expression for issue in report.issues] == ["Bundle.entry[1].resource.patient.reference"]
 
 
+def test_what_a_bundle_holds_itself_is_not_asked_for(r4: Validator) -> None:
+    other = changed(DOSE, {"patient/reference": "Patient/hoa"})
+    report = r4.validate(bundle(PATIENT, DOSE, other))
+    assert report.questions == (Exists("Patient", "hoa", "Bundle.entry[2].resource.patient"),)
+
+
 def test_the_number_of_issues_is_bounded(r4: Validator) -> None:
     report = r4.validate({**PATIENT, **{f"x{number}": 1 for number in range(1000)}})
     assert len(report.issues) == MAX_ISSUES + 1
