@@ -2,9 +2,12 @@
 
 https://www.rfc-editor.org/rfc/rfc9285
 
-Each pair of bytes gets a lane of 40 bits in one long integer, so that all pairs are multiplied at once, in C: twice
-as fast as a loop, without tables. A lane never overflows into its neighbour: the largest product has 38 bits.
+All pairs of bytes stand side by side in one long integer and are multiplied at once, in C: two to four times as fast
+as a loop, without tables. No lane overflows into its neighbour: the largest product has 38 bits of 40 when writing,
+the largest sum 17 of 24 when reading.
 """
+
+from functools import lru_cache
 
 from signing.refusal import Refused
 
@@ -43,18 +46,26 @@ def decode(text: str) -> bytes:
     count, rest = divmod(len(values), 3)
     if rest == 1:
         raise Refused("base45-length", f"{len(values)} characters cannot be Base45: the last one stands alone")
-    whole = values[: 3 * count]
-    numbers = _bytes(_lanes(whole[::3]) + 45 * _lanes(whole[1::3]) + 2025 * _lanes(whole[2::3]), count)
-    if any(numbers[2::_LANE]):
+    characters = int.from_bytes(values[: 3 * count], "big")  # 24 bits for each triplet, one byte for each character
+    mask = _mask(count)
+    sums = (characters >> 16 & mask) + 45 * (characters >> 8 & mask) + 2025 * (characters & mask)
+    numbers = sums.to_bytes(3 * count, "big")
+    if any(numbers[::3]):
         raise Refused("base45-value", "three characters stand for more than two bytes can hold")
     data = bytearray(2 * count)
-    data[::2], data[1::2] = numbers[3::_LANE], numbers[4::_LANE]
+    data[::2], data[1::2] = numbers[1::3], numbers[2::3]
     if rest:
         last = values[-2] + 45 * values[-1]
         if last > 255:
             raise Refused("base45-value", "the last two characters stand for more than one byte can hold")
         data.append(last)
     return bytes(data)
+
+
+@lru_cache(maxsize=256)
+def _mask(count: int) -> int:
+    """Return the integer that selects the last byte of each of `count` triplets."""
+    return int.from_bytes(b"\x00\x00\xff" * count, "big")
 
 
 def _lanes(values: bytes) -> int:

@@ -24,23 +24,10 @@ class Sign1(NamedTuple):
     """A COSE_Sign1 as it came; nothing in it is verified."""
 
     protected: bytes
-    header: Mapping[Any, Any]  # what `protected` holds
-    unprotected: Mapping[Any, Any]
     payload: bytes
     signature: bytes
-
-    @property
-    def kid(self) -> bytes | None:
-        """Return the key identifier: of two, the protected one; None when there is none."""
-        for header in (self.header, self.unprotected):
-            if isinstance(kid := header.get(_KID), bytes):
-                return kid
-        return None
-
-    @property
-    def algorithm(self) -> Any:
-        """Return the algorithm named by the protected header, or by the other one only if that is silent."""
-        return self.header[_ALGORITHM] if _ALGORITHM in self.header else self.unprotected.get(_ALGORITHM)
+    kid: bytes | None  # of two key identifiers, the protected one
+    algorithm: Any  # named by the protected header, or by the other one only if that is silent
 
 
 def sign(key: SigningKey, payload: bytes) -> bytes:
@@ -58,9 +45,18 @@ def parse(data: bytes) -> Sign1:
             value = value.value
     match value:
         case [bytes() as protected, dict() as unprotected, bytes() as payload, bytes() as signature]:
-            return Sign1(protected, _header(protected), unprotected, payload, signature)
+            return _message(protected, unprotected, payload, signature)
         case _:
             raise Refused("not-cose-sign1", "the CBOR item is not a COSE_Sign1 of four parts")
+
+
+def _message(protected: bytes, unprotected: Mapping[Any, Any], payload: bytes, signature: bytes) -> Sign1:
+    header = _header(protected)
+    kid = header.get(_KID)
+    if not isinstance(kid, bytes):
+        kid = unprotected.get(_KID)
+    algorithm = header[_ALGORITHM] if _ALGORITHM in header else unprotected.get(_ALGORITHM)
+    return Sign1(protected, payload, signature, kid if isinstance(kid, bytes) else None, algorithm)
 
 
 @lru_cache(maxsize=256)  # all certificates of one signer have the same

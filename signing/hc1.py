@@ -3,7 +3,6 @@
 https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md#41-serialization
 """
 
-from calendar import monthrange
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from signing.keys import SigningKey
 from signing.refusal import Refused
 
 PREFIX = "HC1:"
-VALIDITY = 12  # months; Decision 5772/QĐ-BYT (2021): the code expires 12 months after it is made
+VALIDITY = 1  # year; Decision 5772/QĐ-BYT (2021): the code expires 12 months after it is made
 
 
 class Issued(NamedTuple):
@@ -42,9 +41,10 @@ def expiry(issued: datetime, key: SigningKey) -> datetime:
     if not key.valid_at(issued):
         period = f"{key.signer.not_before.isoformat()} to {key.signer.not_after.isoformat()}"
         raise Refused("signer-not-valid", f"the signer's certificate covers {period}, not {issued.isoformat()}")
-    years, month = divmod(issued.month - 1 + VALIDITY, 12)
-    year, month = issued.year + years, month + 1
-    later = issued.replace(year=year, month=month, day=min(issued.day, monthrange(year, month)[1]))
+    try:
+        later = issued.replace(year=issued.year + VALIDITY)
+    except ValueError:  # 29 February
+        later = issued.replace(year=issued.year + VALIDITY, day=28)
     return min(later, key.signer.not_after)
 
 

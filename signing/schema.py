@@ -72,10 +72,10 @@ def _field(rules: Mapping[str, Any]) -> Check:
     """Compile the constraints of one field: only those it has cost time."""
     if rules["type"] == "integer":
         return _number(rules["minimum"])
-    if "maxLength" in rules:
-        return _text(rules.get("pattern"), rules["maxLength"])
     if "pattern" in rules:
-        return _text(rules["pattern"], 1 << 30)
+        return _matching(rules["pattern"], rules.get("maxLength", 1 << 30))
+    if "maxLength" in rules:
+        return _text(rules["maxLength"])
     return _FORMATS[rules["format"]]
 
 
@@ -88,15 +88,22 @@ def _number(least: int) -> Check:
     return check
 
 
-def _text(pattern: str | None, longest: int) -> Check:
-    search = re.compile(pattern or "").search
-
+def _text(longest: int) -> Check:
     def check(value: Any) -> str | None:
         if type(value) is not str:
             return "a text belongs here"
-        if len(value) > longest:
-            return f"is longer than {longest} characters"
-        return None if search(value) else f"does not match {pattern}"
+        return f"is longer than {longest} characters" if len(value) > longest else None
+
+    return check
+
+
+def _matching(pattern: str, longest: int) -> Check:
+    search, fits = re.compile(pattern).search, _text(longest)
+
+    def check(value: Any) -> str | None:
+        if type(value) is str and len(value) <= longest and search(value):
+            return None
+        return fits(value) or f"does not match {pattern}"
 
     return check
 

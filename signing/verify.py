@@ -22,6 +22,7 @@ stage: codes when it fails (`ok` when it passes, `not-reached` when an earlier f
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from signing import base45, cbor, cose, cwt, hc1, schema
@@ -47,6 +48,7 @@ STAGES = (
     "content",
     "rules",
 )
+_CBOR = STAGES.index("cbor")
 LONGEST = 16 * 1024  # characters; the largest QR code holds 4,296
 SKEW = timedelta(minutes=5)  # by which an issuer's clock may be ahead of ours
 
@@ -85,6 +87,11 @@ class Verification(NamedTuple):
     signer: DocumentSigner | None = None
 
     @property
+    def readable(self) -> bool:
+        """Return whether the text is a health certificate at all, good or bad."""
+        return self.stages[_CBOR].ok is True
+
+    @property
     def failure(self) -> Stage | None:
         """Return the first stage that failed; None when none did."""
         return next((stage for stage in self.stages if stage.ok is False), None)
@@ -92,6 +99,7 @@ class Verification(NamedTuple):
 
 _OK = {stage: Stage(stage, True, "ok") for stage in STAGES}
 _NOT_REACHED = {stage: Stage(stage, None, "not-reached") for stage in STAGES}
+_UNWRAPPED = tuple(_OK[stage] for stage in STAGES[:4])
 _REVOCATION = Stage("revocation", None, "not-checked", "no revocation list was consulted")
 _RULES = Stage("rules", None, "not-checked", "no business rules were applied")
 
@@ -153,22 +161,18 @@ def _judge(message: Sign1, claims: Claims, trust: TrustList, now: datetime, skew
     presumed = signer or (candidates[0] if len(candidates) == 1 else None)
     content, payload = _content(claims)
     issued, expires = _time(claims.issued), _time(claims.expires)
-    judged = [
-        *(_OK[stage] for stage in STAGES[:4]),
+    judged = (
         algorithm,
         key,
         _signature(signer, candidates),
         _claims(issued, expires, now, skew),
         _signer_validity(presumed, now, expires if isinstance(expires, datetime) else None),
         _key_usage(presumed, payload),
-        _REVOCATION,
-        content,
-        _RULES,
-    ]
+    )
     return Verification(
-        all(stage.ok or stage.code == "not-checked" for stage in judged),
+        content.ok is True and all(stage.ok for stage in judged),
         signer is not None and payload is not None,
-        tuple(judged),
+        (*_UNWRAPPED, *judged, _REVOCATION, content, _RULES),
         payload,
         country,
         issued if isinstance(issued, datetime) else None,
@@ -246,7 +250,7 @@ def _key_usage(signer: DocumentSigner | None, payload: Mapping[str, Any] | None)
     """Refuse a signer limited to other kinds of certificates; usages foreign to health certificates limit nothing."""
     if signer is None:
         return _NOT_REACHED["key-usage"]
-    allowed = {_USAGES[usage] for usage in signer.extended_key_usage if usage in _USAGES}
+    allowed = _allowed(signer.extended_key_usage)
     if not allowed or payload is None:
         return _OK["key-usage"]
     kinds = {kind for kind in "vtr" if payload.get(kind)}
@@ -254,6 +258,11 @@ def _key_usage(signer: DocumentSigner | None, payload: Mapping[str, Any] | None)
         return _OK["key-usage"]
     detail = f"the signer may only sign the kinds {', '.join(sorted(allowed))} (v vaccination, t test, r recovery)"
     return Stage("key-usage", False, "wrong-key-usage", detail)
+
+
+@lru_cache(maxsize=64)
+def _allowed(usages: frozenset[str]) -> frozenset[str]:
+    return frozenset(_USAGES[usage] for usage in usages if usage in _USAGES)
 
 
 def _content(claims: Claims) -> tuple[Stage, dict[str, Any] | None]:
