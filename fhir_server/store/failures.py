@@ -129,4 +129,5 @@ def answer(error: Exception) -> FhirError:
         case OperationFailure(code=code, details=details):
             return refused((code, (details or {}).get("errmsg")))
         case _:
-            return refused(repr(error))
+            _LOG.error("The store failed", exc_info=error)
+            return refused(type(error).__name__)

@@ -122,7 +122,8 @@ async def fetch(type: str, collection: Collection, ids: Iterable[str]) -> dict[s
     wanted = list(ids)
     if not wanted:
         return {}
+    key = wanted[0] if len(wanted) == 1 else {"$in": wanted}
     with answering():
-        cursor = collection.find({"_id": {"$in": wanted}}, VERSION_PROJECTION, batch_size=len(wanted) + 1)
+        cursor = collection.find({"_id": key}, VERSION_PROJECTION, batch_size=len(wanted) + 1)
         documents: list[Document] = await cursor.to_list()
     return {document["_id"]: stored(type, document["_id"], document) for document in documents}

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from fhir_server.store import Store
+from fhir_server.store import Store, connect
 from tests.store.versions import create, update
 
 BYTES = [
@@ -106,6 +106,7 @@ async def test_a_copy_that_a_crash_left_in_the_history_is_ignored(
             {"_id": "a/0000000001", "v": 1, "s": first.new.sequence, "m": "PUT", "raw": b"1", "h": b"1"}
         )
     assert await store.history("Patient", "a", limit=10) == [first.new]
+    assert await store.history("Patient", "a", before=9, limit=10) == [first.new]
     second = update(first.new, raw=b"2")
     await store.write(second)
     assert await store.history("Patient", "a", limit=10) == [second.new, first.new]
@@ -141,6 +142,16 @@ async def test_a_read_sees_every_write_acknowledged_before_it(store: Store) -> N
             put = newer
 
     await asyncio.gather(writer(), *(reader() for _ in range(8)))
+
+
+async def test_a_secret_is_the_same_for_every_server_of_a_database(
+    store: Store, mongodb_uri: str, database: str
+) -> None:
+    async with await connect(mongodb_uri, database) as other:
+        secrets = await asyncio.gather(*(server.secret("key") for server in (store, other) * 4))
+        assert len(set(secrets)) == 1
+        assert len(secrets[0]) == 32
+        assert await other.secret("another key") != secrets[0]
 
 
 async def test_a_reader_that_goes_away_takes_nobody_along(store: Store) -> None:

@@ -5,14 +5,17 @@ https://hl7.org/fhir/R4/http.html#concurrency and https://hl7.org/fhir/R4/http.h
 
 import asyncio
 from collections.abc import Coroutine
+from types import NoneType
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
+from pymongo import AsyncMongoClient, MongoClient
 
 from fhir_server.outcome import FhirError, TooLarge, Unavailable
-from fhir_server.store import ClaimTaken, Limits, Put, Store, connect
+from fhir_server.store import ClaimTaken, Limits, Put, Store, VersionConflict, connect
 from fhir_server.store.documents import history_document
+from fhir_server.store.layout import Layout
+from fhir_server.store.refusals import Doubt, explain
 from tests.store.versions import create, update, version
 
 
@@ -139,6 +142,20 @@ async def test_a_winner_is_not_told_of_a_conflict_because_others_moved_on(store:
 
     await asyncio.gather(*(climb(f"p{number}") for number in range(8)))
     assert tallies == [1] * 8
+
+
+async def test_in_doubt_a_write_is_known_by_its_sequence_even_when_a_later_version_is_current(
+    store: Store, mongodb_uri: str, database: str
+) -> None:
+    first = create("a")
+    second, rival = update(first.new), update(first.new)
+    third = update(second.new)
+    for put in (first, second, third):
+        await store.write(put)
+    async with AsyncMongoClient[dict[str, Any]](mongodb_uri) as client:
+        doubts = [Doubt(put) for put in (first, second, rival, third)]
+        answers = await explain(Layout(client[database]), "Patient", doubts)
+    assert [type(answer) for answer in answers] == [NoneType, NoneType, VersionConflict, NoneType]
 
 
 async def test_two_servers_on_one_database_agree_who_won(store: Store, mongodb_uri: str, database: str) -> None:
