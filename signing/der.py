@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from signing.refusal import Refused
 
-_SEQUENCE, _OCTETS, _OID, _UTC_TIME = 0x30, 0x04, 0x06, 0x17
+_SEQUENCE, _BITS, _OCTETS, _OID, _UTC_TIME = 0x30, 0x03, 0x04, 0x06, 0x17
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _COUNTRY, _COMMON_NAME = "2.5.4.6", "2.5.4.3"
-_EXTENDED_KEY_USAGE = "2.5.29.37"
+_KEY_USAGE, _EXTENDED_KEY_USAGE = "2.5.29.15", "2.5.29.37"
+_SIGNS_DOCUMENTS, _SIGNS_CERTIFICATES = 0b1100_0000, 0b0000_0100  # RFC 5280, 4.2.1.3: bits 0 and 1, bit 5
 
 
 class Fields(NamedTuple):
@@ -28,6 +29,7 @@ class Fields(NamedTuple):
     not_after: datetime
     public_key: bytes  # SubjectPublicKeyInfo, DER
     extended_key_usage: tuple[str, ...]  # dotted object identifiers
+    signs_certificates_only: bool  # by its key usage: an authority, not a signer of documents
 
 
 class _Item(NamedTuple):
@@ -57,7 +59,7 @@ def _read(certificate: bytes) -> Fields:
     not_before, not_after = (_time(item) for item in _items(next(body).content))
     subject = dict(_names(next(body).content))
     key = next(body)
-    extensions = next((item for item in body if item.tag == _EXTENSIONS), None)
+    extensions = next((dict(_extensions(item.content)) for item in body if item.tag == _EXTENSIONS), {})
     country = subject.get(_COUNTRY)
     return Fields(
         country.upper() if country else None,
@@ -65,7 +67,8 @@ def _read(certificate: bytes) -> Fields:
         not_before,
         not_after,
         key.whole,
-        tuple(_usages(extensions.content)) if extensions else (),
+        tuple(_usages(extensions.get(_EXTENDED_KEY_USAGE))),
+        _is_authority(extensions.get(_KEY_USAGE)),
     )
 
 
@@ -108,12 +111,24 @@ def _names(content: bytes) -> Iterator[tuple[str, str]]:
             yield _dotted(kind.content), value.content.decode("utf-8", "replace")
 
 
-def _usages(content: bytes) -> Iterator[str]:
+def _extensions(content: bytes) -> Iterator[tuple[str, bytes]]:
     for extension in _items(_one(content, _SEQUENCE).content):
         parts = list(_items(extension.content))
-        if parts[0].tag == _OID and _dotted(parts[0].content) == _EXTENDED_KEY_USAGE and parts[-1].tag == _OCTETS:
-            for usage in _items(_one(parts[-1].content, _SEQUENCE).content):
-                yield _dotted(usage.content)
+        if parts[0].tag == _OID and parts[-1].tag == _OCTETS:
+            yield _dotted(parts[0].content), parts[-1].content
+
+
+def _usages(content: bytes | None) -> Iterator[str]:
+    if content is not None:
+        yield from (_dotted(usage.content) for usage in _items(_one(content, _SEQUENCE).content))
+
+
+def _is_authority(content: bytes | None) -> bool:
+    """Return whether the key usage, a bit string, names certificates and no documents; none at all limits nothing."""
+    if content is None:
+        return False
+    bits = _one(content, _BITS).content[1]
+    return bool(bits & _SIGNS_CERTIFICATES) and not bits & _SIGNS_DOCUMENTS
 
 
 def _dotted(content: bytes) -> str:

@@ -4,7 +4,6 @@ https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
 """
 
 import re
-import warnings
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -82,9 +81,7 @@ def _open(picture: bytes) -> Image.Image:
     if len(picture) > LARGEST_FILE:
         raise Refused("picture-too-large", f"the picture has more than {LARGEST_FILE} bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the bound below is lower
-            image: Image.Image = Image.open(BytesIO(picture), formats=_FORMATS)
+        image: Image.Image = Image.open(BytesIO(picture), formats=_FORMATS)
         if image.width * image.height > LARGEST_PICTURE:
             raise Refused("picture-too-large", f"the picture has more than {LARGEST_PICTURE} pixels")
         if image.has_transparency_data:
@@ -93,7 +90,7 @@ def _open(picture: bytes) -> Image.Image:
         return image.convert("L")
     except (Refused, MemoryError):
         raise
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Refused("picture-too-large", f"the picture has more than {LARGEST_PICTURE} pixels") from None
     except Exception as error:  # decoders of broken pictures raise whatever they stumble over
         raise Refused("not-a-picture", f"the bytes are no picture that can be read ({type(error).__name__})") from None

@@ -49,7 +49,7 @@ class DocumentSigner:
 def document_signer(certificate: bytes, kid: bytes | None = None) -> DocumentSigner:
     """Read a DER certificate; `kid` is the first 8 bytes of its SHA-256 unless the list that names it says otherwise.
 
-    Raise Refused when it is no certificate or its key is of a kind that signs no certificates at all.
+    Raise Refused when it is no certificate, or its key is neither elliptic curve nor RSA.
     """
     fields = der.read(certificate)
     try:
@@ -114,7 +114,8 @@ class TrustList:
 def load(path: Path) -> TrustList:
     """Read a certificate (DER, or one or several in PEM), a trust list in JSON, or a folder of such files.
 
-    Entries that cannot be used are named in `skipped`. Raise Refused when nothing is left, OSError when unreadable.
+    Entries that cannot be used are named in `skipped`, and so are authorities among the certificates: who is to be a
+    signer in spite of that must be on a list in JSON. Raise Refused when nothing is left, OSError when unreadable.
     """
     files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
     lists = [_file(file) for file in files]
@@ -152,14 +153,16 @@ def _file(file: Path) -> TrustList:
     certificates = [_base64(armored) for armored in _PEM.findall(content)]
     if not certificates and b"PRIVATE KEY" in content:
         return TrustList(())
-    return _collect((file.name, certificate, b"") for certificate in certificates or [content])
+    return _collect(((file.name, certificate, b"") for certificate in certificates or [content]), authorities=False)
 
 
-def _collect(entries: Iterable[tuple[str, bytes, bytes]]) -> TrustList:
+def _collect(entries: Iterable[tuple[str, bytes, bytes]], *, authorities: bool = True) -> TrustList:
     signers: list[DocumentSigner] = []
     skipped: list[str] = []
     for label, certificate, kid in entries:
         try:
+            if not authorities and der.read(certificate).signs_certificates_only:
+                raise Refused("not-a-signer", "is an authority's certificate, which signs no documents")
             signers.append(document_signer(certificate, kid or None))
         except Refused as refusal:
             skipped.append(f"{label}: {refusal.detail}")

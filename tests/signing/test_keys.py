@@ -168,4 +168,10 @@ def test_the_key_on_disk_is_the_one_returned(tmp_path: Path) -> None:
     read = load_pem_private_key((tmp_path / f"dsc-es256-{made.kid.hex()}.key.pem").read_bytes(), None)
     assert isinstance(read, ec.EllipticCurvePrivateKey)
     assert read.public_key() == made.private_key.public_key()
-    assert trust.load(tmp_path).find(made.kid)
+
+
+def test_the_folder_of_the_keys_is_a_trust_list_of_its_signers_only(tmp_path: Path) -> None:
+    made = development.generate(tmp_path, NOW)
+    read = trust.load(tmp_path)
+    assert read.signers == (made.signer,)
+    assert read.skipped == ("csca.cert.pem: is an authority's certificate, which signs no documents",)
