@@ -66,10 +66,11 @@ def abbreviate(system: str) -> str:
 
 
 def successor(text: str) -> str:
-    """Return the smallest string greater than every string that begins with `text`, in code point order."""
+    """Return the smallest string greater than every string that begins with `text`, in code point order.
+
+    `text` holds a character below the highest, as every rest does.
+    """
     head = text.rstrip(HIGHEST)
-    if not head:
-        return HIGHEST * (len(text) + 1)
     following = ord(head[-1]) + 1
     return head[:-1] + chr(0xE000 if following == 0xD800 else following)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhir_server.outcome import BadRequest
-from tests.search.searching import finds
+from tests.search.searching import INDEXER, finds
 
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 
@@ -111,6 +111,24 @@ def test_a_relationship_of_documents_has_its_own_parts() -> None:
     document = {"resourceType": "DocumentReference", "relatesTo": [{"code": "replaces", "target": target}]}
     assert finds(document, ("relationship", "DocumentReference/7$replaces"))
     assert not finds(document, ("relationship", "DocumentReference/7$signs"))
+
+
+def test_the_last_part_is_whole() -> None:
+    coding = {"system": "http://x/long", "code": "p"}
+    resource = {
+        "resourceType": "Observation",
+        "code": {"coding": [{"system": LOINC, "code": "x"}]},
+        "valueCodeableConcept": {"coding": [coding]},
+    }
+    assert finds(resource, ("code-value-concept", "x$http://x/long|p"))
+    assert not finds(resource, ("code-value-concept", "x$http://x|p"))
+
+
+def test_a_pair_has_one_entry() -> None:
+    lasting = {"resourceType": "Observation", "code": {"coding": [{"code": "x"}]}, "valuePeriod": {"start": "2020"}}
+    assert [entry for entry in INDEXER.entries(lasting) if entry.startswith("code-value-date")] == [
+        "code-value-date|x|\n|2019123117-Z"
+    ]
 
 
 @pytest.mark.parametrize("text", ["8480-6", "8480-6$1$2", "$1", "a$", "a$x", ""])
