@@ -32,7 +32,11 @@ async def search(ctx: Context, type: str, params: Params) -> Answer:
         links = page.links(ctx.base_url, query, None)
         return Answer(200, bundle.searchset(links, [], total=total, outcome=_notes(ctx, query)))
     after = page.after(ctx.server.cursor_key, query)
-    found = [] if condition is None else await _find(ctx, steps, condition, after, query.count + 1)
+    found = (
+        []
+        if condition is None
+        else await _find(ctx, steps, condition, after, query.count + 1, entries=bool(query.includes))
+    )
     matches = found[: query.count]
     cursor = page.sign(ctx.server.cursor_key, query, matches[-1].key) if len(found) > query.count else None
     entries = [_entry(ctx, match.stored, "match") for match in matches]
@@ -85,11 +89,16 @@ async def _targets(ctx: Context, link: Plan) -> list[Key]:
 
 
 async def _find(
-    ctx: Context, steps: Plan, condition: dict[str, Any], after: page.Key | None, limit: int
+    ctx: Context,
+    steps: Plan,
+    condition: dict[str, Any],
+    after: page.Key | None,
+    limit: int,
+    entries: bool = False,
 ) -> list[Found]:
     sort, newest_first = _order(steps.sort)
     return await ctx.server.store.find(
-        steps.type, condition, sort=sort, after=after, limit=limit, newest_first=newest_first
+        steps.type, condition, sort=sort, after=after, limit=limit, newest_first=newest_first, entries=entries
     )
 
 
@@ -115,8 +124,7 @@ async def _included(ctx: Context, query: Query, matches: Sequence[Found]) -> lis
     if not ids or not (query.includes or query.revincludes):
         return []
     most = ctx.server.settings.max_include
-    forward = await ctx.server.store.entries(query.type, ids) if query.includes else {}
-    wanted = include.included(query, forward)
+    wanted = include.included(query, {match.stored.id: match.entries for match in matches})
     _bound(len(wanted), most)
     backward = await asyncio.gather(
         *(

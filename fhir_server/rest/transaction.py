@@ -120,7 +120,7 @@ def resolved(entries: list[Entry]) -> dict[int, Any]:
         if entry.full_url and entry.key and not isinstance(entry.interaction, Delete)
     }
     return {
-        entry.position: rewritten(entry.interaction.resource, names)
+        entry.position: rewritten(entry.interaction.resource, names) if names else entry.interaction.resource
         for entry in entries
         if isinstance(entry.interaction, Create | Update)
     }

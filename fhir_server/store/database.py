@@ -98,12 +98,15 @@ class Store:
         after: Key | None = None,
         limit: int,
         newest_first: bool = True,
+        entries: bool = False,
     ) -> list[Found]:
         """Return up to `limit` matches that are not deleted, after the key `after`; raise TooCostly.
 
-        They come by `sort`, then by sequence: newest first unless told otherwise.
+        They come by `sort`, then by sequence: newest first unless told otherwise; with their index entries if asked.
         """
-        return await self._queries.find(type, condition, sort=sort, after=after, limit=limit, newest_first=newest_first)
+        return await self._queries.find(
+            type, condition, sort=sort, after=after, limit=limit, newest_first=newest_first, entries=entries
+        )
 
     async def count(self, type: str, condition: Condition, *, limit: int | None = None) -> int:
         """Return the number of matches, `limit` when there are at least that many; raise TooCostly."""
@@ -112,10 +115,6 @@ class Store:
     async def ids(self, type: str, condition: Condition, *, limit: int) -> list[str]:
         """Return the ids of up to `limit` matches, in no order; raise TooCostly."""
         return await self._queries.ids(type, condition, limit=limit)
-
-    async def entries(self, type: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Return the index entries of those of `ids` that are current and not deleted."""
-        return await self._queries.entries(type, ids)
 
     async def secret(self, name: str) -> bytes:
         """Return 32 random bytes, the same in every process on this database; made when first asked for."""

@@ -41,6 +41,7 @@ class Found:
 
     stored: Stored
     key: Key
+    entries: tuple[str, ...] = ()  # its index entries, when asked for
 
 
 class Queries:
@@ -59,6 +60,7 @@ class Queries:
         after: Key | None = None,
         limit: int,
         newest_first: bool = True,
+        entries: bool = False,
     ) -> list[Found]:
         """Return up to `limit` matches after the key `after`, by `sort` and then by sequence; raise TooCostly."""
         if limit < 1:
@@ -66,21 +68,21 @@ class Queries:
         if after is not None and len(after) != len(sort) + 1:
             raise ValueError("the key was made by a search that sorts otherwise")
         if sort:
-            return await self._sorted(type, condition, sort, after, limit, newest_first)
+            return await self._sorted(type, condition, sort, after, limit, newest_first, entries)
         terms = [alive(condition)]
         if after is not None:
             terms.append({"s": {"$lt" if newest_first else "$gt": after[0]}})
         with answering():
             cursor = self._layout.current(type).find(
                 _all(terms),
-                VERSION_PROJECTION,
+                _projection(entries),
                 sort=[("s", -1 if newest_first else 1)],
                 limit=limit,
                 batch_size=limit + 1,
                 max_time_ms=self._milliseconds,
             )
             documents = await cursor.to_list()
-        return [Found(stored(type, document["_id"], document), (document["s"],)) for document in documents]
+        return [_found(type, document, ()) for document in documents]
 
     async def count(self, type: str, condition: Condition, *, limit: int | None = None) -> int:
         """Return the number of matches, `limit` when there are at least that many; raise TooCostly."""
@@ -97,16 +99,6 @@ class Queries:
             )
             return [document["_id"] for document in await cursor.to_list()]
 
-    async def entries(self, type: str, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Return the index entries of those of `ids` that are current and not deleted."""
-        if not ids:
-            return {}
-        with answering():
-            cursor = self._layout.current(type).find(
-                {"_id": {"$in": list(ids)}, **_ALIVE}, {"ix": 1}, max_time_ms=self._milliseconds
-            )
-            return {document["_id"]: tuple(document.get("ix", ())) for document in await cursor.to_list()}
-
     async def _count(self, type: str, condition: Document, limit: int | None = None) -> int:
         options: dict[str, Any] = {"maxTimeMS": self._milliseconds}
         if limit is not None:
@@ -122,13 +114,14 @@ class Queries:
         after: Key | None,
         limit: int,
         newest_first: bool,
+        entries: bool,
     ) -> list[Found]:
         keys = [f"k{position}" for position in range(len(sort))]
         order = {key: -1 if by.descending else 1 for key, by in zip(keys, sort, strict=True)}
         order["s"] = -1 if newest_first else 1
         stages: list[Document] = [
             {"$match": alive(condition)},
-            {"$project": VERSION_PROJECTION | {key: _value(by) for key, by in zip(keys, sort, strict=True)}},
+            {"$project": _projection(entries) | {key: _value(by) for key, by in zip(keys, sort, strict=True)}},
         ]
         if after is not None:
             stages.append({"$match": {"$expr": _beyond(order, after)}})
@@ -138,13 +131,16 @@ class Queries:
                 stages, batchSize=limit + 1, maxTimeMS=self._milliseconds
             )
             documents = await cursor.to_list()
-        return [
-            Found(
-                stored(type, document["_id"], document),
-                (*(_missing_as_none(document[key]) for key in keys), document["s"]),
-            )
-            for document in documents
-        ]
+        return [_found(type, document, keys) for document in documents]
+
+
+def _projection(entries: bool) -> Document:
+    return VERSION_PROJECTION | {"ix": 1} if entries else VERSION_PROJECTION
+
+
+def _found(type: str, document: Document, keys: Sequence[str]) -> Found:
+    key = (*(_missing_as_none(document[key]) for key in keys), document["s"])
+    return Found(stored(type, document["_id"], document), key, tuple(document.get("ix", ())))
 
 
 def alive(condition: Condition) -> Document:

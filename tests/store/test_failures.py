@@ -70,7 +70,6 @@ CALLS: dict[str, Callable[[Store], Coroutine[Any, Any, Any]]] = {
     "find": lambda store: store.find("Patient", {}, limit=1),
     "count": lambda store: store.count("Patient", {}),
     "ids": lambda store: store.ids("Patient", {}, limit=1),
-    "entries": lambda store: store.entries("Patient", ["a"]),
     "secret": lambda store: store.secret("a"),
     "ping": lambda store: store.ping(),
 }

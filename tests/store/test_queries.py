@@ -166,13 +166,13 @@ async def test_paging_meets_every_unchanged_resource_exactly_once_while_others_w
     await disturbing
 
 
-async def test_gives_the_entries_of_resources_that_are_there(store: Store) -> None:
+@pytest.mark.parametrize("sort", [(), (NAME_UP,)], ids=["by time", "by name"])
+async def test_matches_come_with_their_entries_when_asked(store: Store, sort: Sequence[SortKey]) -> None:
     await _fill(store)
-    gone = create("gone", "n|x")
-    await store.write(gone)
-    await store.write(update(gone.new, raw=None))
-    assert await store.entries("Patient", ["p0", "p4", "gone", "nobody"]) == {"p0": ("n|an", "g|x"), "p4": ()}
-    assert await store.entries("Patient", []) == {}
+    wanted = {"_id": {"$in": ["p0", "p4"]}}
+    found = await store.find("Patient", wanted, sort=sort, limit=9, entries=True)
+    assert {match.stored.id: match.entries for match in found} == {"p0": ("n|an", "g|x"), "p4": ()}
+    assert all(match.entries == () for match in await store.find("Patient", wanted, sort=sort, limit=9))
 
 
 async def test_a_type_never_written_is_empty(store: Store) -> None:
@@ -180,7 +180,6 @@ async def test_a_type_never_written_is_empty(store: Store) -> None:
     assert await store.find("Goal", {}, sort=[NAME_UP], limit=9) == []
     assert await store.count("Goal", {}) == 0
     assert await store.ids("Goal", {}, limit=9) == []
-    assert await store.entries("Goal", ["x"]) == {}
 
 
 async def test_refuses_a_key_of_another_order(store: Store) -> None:
