@@ -48,13 +48,15 @@ def entry(method: str, url: str, resource: dict[str, Any] | None = None, **more:
 async def serving(mongodb_uri: str, database: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Yield a client whose base URL is the server's root; the server stops afterwards."""
     listener = socket.create_server(("127.0.0.1", 0))
-    app = application(Settings(mongodb_uri=mongodb_uri, database=database, **settings))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `fhir-server serve` does
+    port = listener.getsockname()[1]
+    app = application(Settings(mongodb_uri=mongodb_uri, database=database, port=port, **settings))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         assert not task.done(), task.exception()
         await asyncio.sleep(0.01)
-    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    base = f"http://127.0.0.1:{port}"
     try:
         async with httpx.AsyncClient(base_url=base, timeout=30) as client:
             yield client
