@@ -50,7 +50,7 @@ def decode(text: str) -> bytes:
     mask = _mask(count)
     sums = (characters >> 16 & mask) + 45 * (characters >> 8 & mask) + 2025 * (characters & mask)
     numbers = sums.to_bytes(3 * count, "big")
-    if any(numbers[::3]):
+    if numbers[::3].count(0) != count:
         raise Refused("base45-value", "three characters stand for more than two bytes can hold")
     data = bytearray(2 * count)
     data[::2], data[1::2] = numbers[1::3], numbers[2::3]

@@ -53,18 +53,20 @@ def loads(data: bytes) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON can write it: null for undefined; raise Refused on bytes, tags and NaN."""
+    """Return `value` as JSON can write it, null for undefined, changed in place; raise Refused on bytes, tags, NaN."""
     kind = type(value)
     if kind is str or kind is int or kind is bool or value is None:
         return value
     if kind is dict:
-        for key in value:
+        for key, item in value.items():
             if type(key) is not str:
                 raise Refused("not-json", f"a {type(key).__name__} is no name in the content of a certificate")
-        # Texts are most of a certificate: not calling for each of them halves the time.
-        return {key: item if type(item) is str else plain(item) for key, item in value.items()}
-    if kind is list or kind is tuple:
-        return [plain(item) for item in value]
+            if type(item) is not str:  # texts are most of a certificate: not calling for each of them halves the time
+                value[key] = plain(item)
+        return value
+    if kind is list:
+        value[:] = [plain(item) for item in value]
+        return value
     if kind is float and value - value == 0:  # neither NaN nor infinite
         return value
     if value is undefined:

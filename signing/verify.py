@@ -109,36 +109,19 @@ def verify(text: str | bytes, trust: TrustList, now: datetime, skew: timedelta =
 
     Spaces count: nothing is trimmed. Never raises on any text, and its time and memory are bounded.
     """
-    reading = _read(text)
-    if reading.claims is None or reading.message is None:
-        return Verification(False, False, _all(reading.stages))
-    return _judge(reading.message, reading.claims, trust, now, skew)
-
-
-class _Reading(NamedTuple):
-    stages: dict[str, Stage]
-    message: Sign1 | None = None
-    claims: Claims | None = None
-
-
-def _read(text: str | bytes) -> _Reading:
-    """Unwrap the four layers; the first that fails is the last of the stages returned."""
-    stages: dict[str, Stage] = {}
     stage = "prefix"
     try:
         packed = hc1.unprefix(_text(text))
-        stages[stage], stage = _OK[stage], "base45"
+        stage = "base45"
         compressed = base45.decode(packed)
-        stages[stage], stage = _OK[stage], "inflate"
+        stage = "inflate"
         content = inflate(compressed)
-        stages[stage], stage = _OK[stage], "cbor"
+        stage = "cbor"
         message = cose.parse(content)
         claims = cwt.parse(message.payload)
-        stages[stage] = _OK[stage]
     except Refused as refusal:
-        stages[stage] = Stage(stage, False, refusal.code, refusal.detail)
-        return _Reading(stages)
-    return _Reading(stages, message, claims)
+        return Verification(False, False, _stopped(Stage(stage, False, refusal.code, refusal.detail)))
+    return _judge(message, claims, trust, now, skew)
 
 
 def _text(text: str | bytes) -> str:
@@ -286,6 +269,7 @@ def _time(claim: Any) -> datetime | Stage:
         return Stage("claims", False, refusal.code, refusal.detail)
 
 
-def _all(stages: Mapping[str, Stage]) -> tuple[Stage, ...]:
-    """Return every stage in order, those missing in `stages` as not reached."""
-    return tuple(stages.get(stage, _NOT_REACHED[stage]) for stage in STAGES)
+def _stopped(failed: Stage) -> tuple[Stage, ...]:
+    """Return every stage in order: those before `failed` passed, those after it were not reached."""
+    at = STAGES.index(failed.stage)
+    return (*_UNWRAPPED[:at], failed, *(Stage(stage, None, "not-reached") for stage in STAGES[at + 1 :]))
