@@ -12,7 +12,7 @@ from typing import Any
 from fhir_server import wire
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
-from fhir_server.search.parameters import Catalogue
+from fhir_server.search.parameters import Catalogue, searchable
 from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT
 from fhir_server.server import Context
 from fhir_server.settings import Check, Settings
@@ -75,7 +75,8 @@ def _limits(settings: Settings) -> str:
 
 
 def _resource(catalogue: Catalogue, settings: Settings, type: str) -> Json:
-    parameters = [found for found in catalogue.parameters(type).values() if found.unsupported is None]
+    known = catalogue.parameters(type)
+    parameters = [known[code] for code in searchable(known)]
     profiles = sorted(
         url
         for url, profile in catalogue.definitions.profiles.items()
@@ -98,8 +99,7 @@ def _resource(catalogue: Catalogue, settings: Settings, type: str) -> Json:
             f"{type}:{parameter.code}" for parameter in parameters if parameter.type == "reference"
         ),
         "searchParam": [
-            {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
-            for parameter in sorted(parameters, key=lambda parameter: parameter.code)
+            {"name": parameter.code, "definition": parameter.url, "type": parameter.type} for parameter in parameters
         ],
     }
     if operations := _operations("type", type):

@@ -15,7 +15,3 @@ Searching, with what only the database can do marked *:
 
 https://hl7.org/fhir/R4/search.html
 """
-
-from fhir_server.search.parameters import supported
-
-__all__ = ["supported"]

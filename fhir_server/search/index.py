@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from fhir_server.definitions import Definitions
+from fhir_server.outcome import Unprocessable
 from fhir_server.search.entries import PRESENT
 from fhir_server.search.parameters import BUILT_IN, Catalogue, Parameter
 from fhir_server.search.types import composite
@@ -56,7 +57,10 @@ class Indexer:
         self._types: dict[str, _Type] = {}
 
     def index(self, resource: Json) -> Index:
-        """Return the entries and the patient compartment of a structurally valid resource."""
+        """Return the entries and the patient compartment of a structurally valid resource.
+
+        Raise Unprocessable when it has more than MOST entries: what is not indexed would not be found.
+        """
         rules = self._rules(resource["resourceType"])
         found: set[str] = set()
         for member, value in resource.items():
@@ -68,16 +72,13 @@ class Indexer:
             _apply(rules.whole, [resource], found)
         for each in rules.composites:
             _combine(each, resource, found)
-        entries = tuple(sorted(found))[:MOST]
+        if len(found) > MOST:
+            raise Unprocessable(
+                f"The {resource['resourceType']} has {len(found)} searchable values, the limit is {MOST}: split it",
+                f"{resource['resourceType']} có {len(found)} giá trị tìm kiếm, giới hạn là {MOST}: hãy chia nhỏ",
+            )
+        entries = tuple(sorted(found))
         return Index(entries, _patient(resource, entries, rules.patient))
-
-    def entries(self, resource: Json) -> tuple[str, ...]:
-        """Return the index entries of `resource`: sorted, unique, at most MOST."""
-        return self.index(resource).entries
-
-    def compartment(self, resource: Json) -> str | None:
-        """Return the id of the one Patient in whose compartment `resource` is; None when in none or several."""
-        return self.index(resource).patient
 
     def _rules(self, type: str) -> _Type:
         rules = self._types.get(type)

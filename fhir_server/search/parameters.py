@@ -5,7 +5,6 @@ https://hl7.org/fhir/R4/searchparameter-registry.html
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -182,17 +181,6 @@ def _targets(declared: Iterable[str], branches: Iterable[Branch]) -> tuple[str, 
         possible.update(branch.targets)
     declared = tuple(declared)
     return tuple(type for type in declared if type in possible) or declared or tuple(sorted(possible))
-
-
-@cache
-def _catalogue(definitions: Definitions) -> Catalogue:
-    return Catalogue(definitions, "", ZoneInfo("UTC"))
-
-
-def supported(definitions: Definitions, type: str) -> dict[str, SearchParameter]:
-    """Return the definitions of those parameters of resource type `type` that can be searched, by code."""
-    declared, compiled = definitions.search_parameters(type), _catalogue(definitions).parameters(type)
-    return {code: declared[code] for code in searchable(compiled)}
 
 
 def searchable(parameters: Mapping[str, Parameter]) -> list[str]:

@@ -29,13 +29,6 @@ PRESENTATION = frozenset({"_format", "_pretty"})
 UNSORTABLE = frozenset({"composite", "special"})
 
 
-class Limits(NamedTuple):
-    """How many matches a page may have."""
-
-    default_count: int = DEFAULT_COUNT
-    max_count: int = MAX_COUNT
-
-
 class Sort(NamedTuple):
     """One key of `_sort`."""
 
@@ -81,7 +74,6 @@ class _Draft:
     catalogue: Catalogue
     type: str
     now: datetime
-    limits: Limits
     criteria: list[Criterion | Chain] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     includes: list[Include] = field(default_factory=list)
@@ -96,15 +88,14 @@ def parse(
     *,
     now: datetime,
     lenient: bool = False,
-    limits: Limits = Limits(),  # noqa: B008  # frozen
 ) -> Query:
-    """Read the decoded parameters of a search in resource type `type`; pages are kept to `limits`.
+    """Read the decoded parameters of a search in resource type `type`.
 
     Raise NotSupported or BadRequest (both 400) with one issue for each parameter that is unknown, unsupported or
     malformed. With `lenient`, unknown and unsupported ones are left out instead: `Query.ignored` tells which.
     `now` is what dates with `ap` are near to.
     """
-    draft = _Draft(catalogue, type, now, limits)
+    draft = _Draft(catalogue, type, now)
     problems: list[Refused] = []
     ignored: list[Issue] = []
     if len(parameters) > PARAMETERS:
@@ -129,7 +120,7 @@ def parse(
         revincludes=tuple(dict.fromkeys(draft.revincludes)),
         applied=tuple(draft.applied),
         ignored=tuple(ignored),
-        **{"count": limits.default_count, **draft.result},
+        **draft.result,
     )
 
 
@@ -178,7 +169,7 @@ def _invalid(name: str, en: str, vi: str) -> Refused:
 def _count(draft: _Draft, name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise _invalid(name, f"'{text[:50]}' is no whole number from 0", f"'{text[:50]}' không phải số nguyên từ 0")
-    return min(int(text), draft.limits.max_count)
+    return min(int(text), MAX_COUNT)
 
 
 def _word(*allowed: str) -> Callable[[_Draft, str, str], str]:

@@ -20,7 +20,7 @@ CONTEXT = CATALOGUE.context
 
 def document(resource: dict[str, Any], sequence: int = 1) -> dict[str, Any]:
     """Return what the database would hold of `resource`."""
-    return {"_id": resource.get("id", "1"), "s": sequence, "ix": list(INDEXER.entries(resource))}
+    return {"_id": resource.get("id", "1"), "s": sequence, "ix": list(INDEXER.index(resource).entries)}
 
 
 def condition(type: str, *parameters: tuple[str, str], now: datetime = NOW) -> dict[str, Any] | None:

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from fhir_server import wire
 from fhir_server.definitions import core
-from fhir_server.search import supported
+from fhir_server.outcome import Unprocessable
 from fhir_server.search.entries import PRESENT, abbreviate, escape, successor
 from fhir_server.search.index import MOST
+from fhir_server.search.parameters import searchable
 from tests.search.searching import CATALOGUE, INDEXER
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
@@ -44,7 +45,7 @@ DOSE = {
 
 
 def test_the_entries_of_a_dose() -> None:
-    assert INDEXER.entries(DOSE) == (
+    assert INDEXER.index(DOSE).entries == (
         "_profile|~vnsd/vn-core-immunization|",
         "date|202403010212-20240301021201",
         "identifier|tc-2024-000123456|~vnsid/ma-lk",
@@ -65,7 +66,7 @@ def resources(of: str) -> Iterator[dict[str, Any]]:
 
 
 def test_a_dose_has_few_and_short_entries() -> None:
-    found = [INDEXER.entries(dose) for dose in resources("Immunization")]
+    found = [INDEXER.index(dose).entries for dose in resources("Immunization")]
     sizes = [(len(entries), sum(len(entry.encode()) for entry in entries)) for entries in found]
     assert sum(count for count, _ in sizes) / len(sizes) <= 17
     assert sum(size for _, size in sizes) / len(sizes) <= 600
@@ -98,7 +99,7 @@ def test_official_examples_are_indexed(path: Path) -> None:
     ids=["its patient", "by own address", "elsewhere", "unknown", "in no compartment", "the patient itself"],
 )
 def test_the_patient_compartment(change: dict[str, Any], patient: str | None) -> None:
-    assert INDEXER.compartment({**DOSE, **change}) == patient
+    assert INDEXER.index({**DOSE, **change}).patient == patient
 
 
 def test_a_resource_of_two_patients_is_in_no_single_compartment() -> None:
@@ -106,31 +107,33 @@ def test_a_resource_of_two_patients_is_in_no_single_compartment() -> None:
         "resourceType": "Appointment",
         "participant": [{"actor": {"reference": "Patient/1"}}, {"actor": {"reference": "Patient/2"}}],
     }
-    assert INDEXER.compartment(schedule) is None
+    assert INDEXER.index(schedule).patient is None
     schedule["participant"] = schedule["participant"][:1]
-    assert INDEXER.compartment(schedule) == "1"
+    assert INDEXER.index(schedule).patient == "1"
 
 
 def test_an_element_with_only_extensions_has_no_entry() -> None:
     name = {"given": [None, "An"], "_given": [{"extension": []}, None]}
     patient = {"resourceType": "Patient", "_birthDate": {"extension": []}, "name": [name]}
-    assert not any(entry.startswith("birthdate") for entry in INDEXER.entries(patient))
-    assert "given|an\tAn" in INDEXER.entries(patient)
+    assert not any(entry.startswith("birthdate") for entry in INDEXER.index(patient).entries)
+    assert "given|an\tAn" in INDEXER.index(patient).entries
 
 
 def test_a_value_without_entries_is_present() -> None:
     patient = {"resourceType": "Patient", "telecom": [{"system": "phone"}]}
-    assert f"phone{PRESENT}" in INDEXER.entries(patient)
+    assert f"phone{PRESENT}" in INDEXER.index(patient).entries
 
 
-def test_a_resource_has_a_bounded_number_of_entries() -> None:
-    group = {"resourceType": "List", "entry": [{"item": {"reference": f"Patient/{i}"}} for i in range(MOST + 5)]}
-    assert len(INDEXER.entries(group)) == MOST
+def test_a_resource_with_too_many_searchable_values_is_refused() -> None:
+    items = [{"item": {"reference": f"Patient/{i}"}} for i in range(MOST + 1)]
+    assert len(INDEXER.index({"resourceType": "List", "entry": items[:MOST]}).entries) == MOST
+    with pytest.raises(Unprocessable, match="10001 searchable values"):
+        INDEXER.index({"resourceType": "List", "entry": items})
 
 
 def test_indexing_changes_nothing() -> None:
     before = copy.deepcopy(DOSE)
-    INDEXER.entries(DOSE)
+    INDEXER.index(DOSE)
     assert before == DOSE
 
 
@@ -150,7 +153,7 @@ def test_every_search_parameter_of_r4_is_indexed_but_these() -> None:
 
 
 def test_what_is_declared_as_supported_is_what_can_be_searched() -> None:
-    assert set(supported(core(), "Patient")) == set(core().search_parameters("Patient")) - EVERYWHERE - {
+    assert set(searchable(CATALOGUE.parameters("Patient"))) == set(core().search_parameters("Patient")) - EVERYWHERE - {
         "age",
         "birthOrderBoolean",
     }

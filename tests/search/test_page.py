@@ -129,7 +129,7 @@ DOSES = {
     "3": {"patient": {"reference": "https://other.example/Patient/9"}, "performer": [{"actor": {"display": "?"}}]},
     "4": {"patient": {"identifier": {"value": "x|Patient"}}, "performer": [{"actor": {"reference": "urn:uuid:A"}}]},
 }
-ENTRIES = {id: INDEXER.entries({"resourceType": "Immunization", **dose}) for id, dose in DOSES.items()}
+ENTRIES = {id: INDEXER.index({"resourceType": "Immunization", **dose}).entries for id, dose in DOSES.items()}
 INCLUDES = [
     (["Immunization:patient"], [("Patient", "1")]),
     (["Immunization:performer"], [("Organization", "o"), ("Practitioner", "d")]),

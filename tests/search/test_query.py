@@ -8,12 +8,12 @@ import pytest
 from fhir_server.outcome import BadRequest, FhirError, NotSupported
 from fhir_server.search import query
 from fhir_server.search.criteria import Chain, Criterion
-from fhir_server.search.query import Limits, Query
+from fhir_server.search.query import Query
 from tests.search.searching import CATALOGUE, NOW
 
 
-def parse(type: str, *parameters: tuple[str, str], lenient: bool = False, limits: Limits = Limits()) -> Query:  # noqa: B008
-    return query.parse(CATALOGUE, type, parameters, now=NOW, lenient=lenient, limits=limits)
+def parse(type: str, *parameters: tuple[str, str], lenient: bool = False) -> Query:
+    return query.parse(CATALOGUE, type, parameters, now=NOW, lenient=lenient)
 
 
 REFUSED = [
@@ -118,11 +118,6 @@ def test_a_page_is_capped_and_the_self_link_says_so(text: str, count: int) -> No
     read = parse("Patient", ("_count", text))
     assert read.count == count
     assert read.applied == (("_count", str(count)),)
-
-
-def test_a_server_sets_the_limits_of_its_pages() -> None:
-    assert parse("Patient", limits=Limits(20, 100)).count == 20
-    assert parse("Patient", ("_count", "500"), limits=Limits(20, 100)).count == 100
 
 
 @pytest.mark.parametrize(

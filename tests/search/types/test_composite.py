@@ -126,7 +126,7 @@ def test_the_last_part_is_whole() -> None:
 
 def test_a_pair_has_one_entry() -> None:
     lasting = {"resourceType": "Observation", "code": {"coding": [{"code": "x"}]}, "valuePeriod": {"start": "2020"}}
-    assert [entry for entry in INDEXER.entries(lasting) if entry.startswith("code-value-date")] == [
+    assert [entry for entry in INDEXER.index(lasting).entries if entry.startswith("code-value-date")] == [
         "code-value-date|x|\n|2019123117-Z"
     ]
 
