@@ -24,7 +24,7 @@ async def verify(request: Request) -> Response:
     try:
         headers = dict(request.headers)
         body = await fhir.read_body(request.receive, headers, MAX_CERTIFICATE)
-        negotiation.content_kind(headers.get("content-type", ""), bool(body))
+        negotiation.require_content(headers.get("content-type", ""))
         said = wire.loads(body)
         text = said.get("certificate") if isinstance(said, dict) else None
         if not isinstance(text, str):

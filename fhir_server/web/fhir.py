@@ -94,12 +94,15 @@ async def _request(
     form: tuple[tuple[str, str], ...] = ()
     if method in {"POST", "PUT", "PATCH"}:
         content = await read_body(receive, headers, ctx.server.settings.max_body)
-        kind = negotiation.content_kind(headers.get("content-type", ""), bool(content))
-        if kind == "form":
+        # https://hl7.org/fhir/R4/http.html#search: a search that is posted is a form, and nothing else is one.
+        searching = path[-1:] == ("_search",)
+        if content:
+            negotiation.require_content(headers.get("content-type", ""), form=searching)
+        if searching:
             form = parameters(content.decode("latin-1"))
         elif content:
             body = wire.loads(content)
-        elif path[-1:] != ("_search",) and not (path and path[-1].startswith("$")):
+        elif not (path and path[-1].startswith("$")):
             raise BadRequest(
                 "The request has no body: send a FHIR resource", "Yêu cầu không có nội dung: hãy gửi tài nguyên FHIR"
             )

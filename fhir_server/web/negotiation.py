@@ -10,6 +10,7 @@ from typing import Literal
 from fhir_server.outcome import NotAcceptable, UnsupportedMediaType
 
 JSON_TYPES = {"application/fhir+json", "application/json", "text/json", "application/json+fhir"}
+FORM = "application/x-www-form-urlencoded"
 ANY = {"*/*", "application/*", "text/*"}
 FORMATS = JSON_TYPES | {"json"}
 
@@ -34,23 +35,20 @@ def _readable(offer: str, types: set[str]) -> bool:
     return kind in types and not refused and all(version.strip('"') in {"4.0", "4.0.1"} for version in versions)
 
 
-def content_kind(content_type: str, present: bool) -> Literal["json", "form"]:
-    """Return what the body is; raise UnsupportedMediaType when it is neither JSON nor a form."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        return "form"
+def require_content(content_type: str, *, form: bool = False) -> None:
+    """Raise UnsupportedMediaType unless the body is JSON of FHIR R4 (with `form`: the fields of a form) in UTF-8."""
     charset = re.search(r'charset="?([^";\s]+)', content_type.lower())
     if charset and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMediaType(
             f"The charset {charset[1][:32]} is not supported: FHIR is written in UTF-8",
             f"Không hỗ trợ bảng mã {charset[1][:32]}: FHIR được viết bằng UTF-8",
         )
-    if present and not _readable(content_type, JSON_TYPES):
+    if not _readable(content_type, {FORM} if form else JSON_TYPES):
+        wanted = FORM if form else "application/fhir+json"
         raise UnsupportedMediaType(
-            f"Content-Type '{content_type[:64]}' is not supported: send application/fhir+json",
-            f"Không hỗ trợ Content-Type '{content_type[:64]}': hãy gửi application/fhir+json",
+            f"Content-Type '{content_type[:64]}' is not supported here: send {wanted}",
+            f"Không hỗ trợ Content-Type '{content_type[:64]}' tại đây: hãy gửi {wanted}",
         )
-    return "json"
 
 
 def preferences(prefer: str) -> dict[str, str]:

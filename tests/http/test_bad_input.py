@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#Status-Codes
 """
 
 import json
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -80,7 +81,7 @@ async def test_every_issue_is_told_at_once(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_body_of_sixty_megabytes_is_refused(client: httpx.AsyncClient) -> None:
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(60):
             yield b" " * 1024 * 1024
 
@@ -125,6 +126,8 @@ async def test_an_impossible_address_is_refused(client: httpx.AsyncClient, metho
         ({"content-type": "application/fhir+xml"}, 415),
         ({"content-type": "application/fhir+json; charset=latin-1"}, 415),
         ({"content-type": "application/fhir+json; fhirVersion=3.0"}, 415),
+        ({"content-type": "application/x-www-form-urlencoded"}, 415),
+        ({"content-type": ""}, 415),
         ({"accept": "application/fhir+xml", **JSON}, 406),
         ({"if-none-exist": "identifier=1", **JSON}, 400),
         ({"host": "evil.example", **JSON}, 403),
@@ -137,6 +140,12 @@ async def test_headers_that_cannot_be_served_are_refused(
     answer = await client.post("/fhir/Patient", content=json.dumps(PATIENT), headers=headers)
     assert answer.status_code == status, answer.text
     assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_a_search_that_is_posted_as_json_does_not_find_everything(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/fhir/Patient/_search", json={"resourceType": "Parameters"})
+    assert answer.status_code == 415
+    assert "application/x-www-form-urlencoded" in answer.json()["issue"][0]["diagnostics"]
 
 
 async def test_the_id_of_the_address_and_of_the_resource_agree(client: httpx.AsyncClient) -> None:
