@@ -4,7 +4,6 @@ https://hl7.org/fhir/R4/search.html
 """
 
 import unicodedata
-from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, quote
 
 import httpx
@@ -14,11 +13,11 @@ from tests.http.search_examples import CCCD, CVX, EXAMPLES, LETTERS, LOINC, MRN,
 
 
 @pytest.fixture(scope="module")
-async def stored(client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+async def stored(client: httpx.AsyncClient) -> httpx.AsyncClient:
     """A client of a server that holds the numbered resources."""
     answer = await client.post("/fhir", json=transaction())
     assert answer.status_code == 200, answer.text
-    yield client
+    return client
 
 
 def split(query: str) -> tuple[str, str]:
