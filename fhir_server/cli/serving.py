@@ -169,6 +169,11 @@ def worker() -> Application:
     return application(settings.model_copy(update={"demo": False}))
 
 
+async def _demonstrate(server: Server, mongodb_uri: str) -> None:
+    await demonstration.load(server)
+    announce(server.settings, mongodb_uri)  # again: the log of loading has pushed it out of sight
+
+
 def application(settings: Settings) -> Application:
     """Return the application; its server starts and stops with it."""
     assert settings.mongodb_uri is not None
@@ -180,7 +185,7 @@ def application(settings: Settings) -> Application:
             server = await start(settings, uri)
         except (NotReplicaSet, NotAPackage, Refused, FhirError, OSError) as error:
             stop(str(error))
-        loading = asyncio.create_task(demonstration.load(server)) if settings.demo else None
+        loading = asyncio.create_task(_demonstrate(server, uri)) if settings.demo else None
         try:
             yield server
         finally:

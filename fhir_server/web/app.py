@@ -6,9 +6,11 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
 
-from fhir_server.outcome import Forbidden, Unavailable
+from fhir_server.outcome import Forbidden, NotFound, Unavailable
 from fhir_server.server import Server
 from fhir_server.settings import Settings
 from fhir_server.web import certificates, fhir, health
@@ -32,6 +34,7 @@ class Application:
             openapi_url=None,
             lifespan=self._lifespan(opened),
         )
+        self.pages.add_exception_handler(HTTPException, self._nothing_there)
         self.pages.include_router(health.router)
         self.pages.include_router(certificates.router)
         self.pages.state.settings = settings
@@ -45,6 +48,15 @@ class Application:
             self.server = pages.state.server = None
 
         return lifespan
+
+    async def _nothing_there(self, request: Request, error: Exception) -> Response:
+        """Answer an address outside of FHIR that does not exist, or not with this method: say which ones do."""
+        missing = NotFound(
+            f"There is nothing at {request.url.path[:128]}: FHIR is below {BASE} (begin with {BASE}/metadata)",
+            f"Không có gì tại {request.url.path[:128]}: FHIR nằm dưới {BASE} (bắt đầu với {BASE}/metadata)",
+        )
+        reply = fhir.refusal(missing, self.settings.language)
+        return Response(reply.body, getattr(error, "status_code", 404), media_type=fhir.MEDIA_TYPE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or one lifespan event."""

@@ -53,6 +53,8 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
             FhirError("The server failed; the failure is in its log", "Máy chủ gặp lỗi; chi tiết nằm trong nhật ký"),
             ctx.language,
         )
+    if b"_pretty=true" in scope["query_string"] and reply.body:
+        reply = reply._replace(body=wire.indented(reply.body))
     await send_reply(send, reply, head=scope["method"] == "HEAD")
 
 
@@ -72,13 +74,13 @@ def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
 
 
 async def _reply(ctx: Context, scope: Scope, headers: dict[str, str], receive: Receive) -> Reply:
-    query = parameters(scope["query_string"].decode("latin-1"))
-    pretty = negotiation.require_json(headers.get("accept", ""), dict(query))
+    query = parameters(scope["query_string"])
+    negotiation.require_json(headers.get("accept", ""), dict(query).get("_format", ""))
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     said = await _request(ctx, method, scope, headers, query, receive)
     interaction = understand(said, ctx.server.definitions.resource_types)
     answer = await dispatch(ctx, interaction)
-    return reply(ctx, interaction, answer, pretty)
+    return reply(ctx, interaction, answer)
 
 
 async def _request(
@@ -99,7 +101,7 @@ async def _request(
         if content:
             negotiation.require_content(headers.get("content-type", ""), form=searching)
         if searching:
-            form = parameters(content.decode("latin-1"))
+            form = parameters(content)
         elif content:
             body = wire.loads(content)
         elif not (path and path[-1].startswith("$")):
@@ -132,7 +134,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
             return b"".join(chunks)
 
 
-def reply(ctx: Context, interaction: Interaction, answer: Answer, pretty: bool) -> Reply:
+def reply(ctx: Context, interaction: Interaction, answer: Answer) -> Reply:
     """Give `answer` its HTTP form: ETag, Last-Modified, Location, and the body that Prefer asks for."""
     headers = [(b"content-type", f"{answer.media_type}; charset=utf-8".encode())]
     if answer.version is not None:
@@ -147,8 +149,6 @@ def reply(ctx: Context, interaction: Interaction, answer: Answer, pretty: bool) 
     body = answer.body or b""
     if isinstance(interaction, Create | Update):
         body = _preferred(ctx, answer, body)
-    if pretty and body:
-        body = wire.indented(body)
     return Reply(answer.status, body, headers)
 
 

@@ -4,7 +4,6 @@ https://hl7.org/fhir/R4/http.html#mime-type
 """
 
 import re
-from collections.abc import Mapping
 from typing import Literal
 
 from fhir_server.outcome import NotAcceptable, UnsupportedMediaType
@@ -15,17 +14,16 @@ ANY = {"*/*", "application/*", "text/*"}
 FORMATS = JSON_TYPES | {"json"}
 
 
-def require_json(accept: str, query: Mapping[str, str]) -> bool:
-    """Return whether `_pretty` is asked for; raise NotAcceptable when the client cannot read JSON of FHIR R4."""
+def require_json(accept: str, format: str) -> None:
+    """Raise NotAcceptable when the client cannot read JSON of FHIR R4; `_format` goes before Accept."""
     # "+" of a media type arrives as a space when a client did not encode it.
-    wanted = query.get("_format", "").strip().replace(" ", "+")
+    wanted = format.strip().replace(" ", "+")
     offers = [wanted] if wanted else [offer.strip() for offer in accept.split(",") if offer.strip()]
     if offers and not any(_readable(offer, FORMATS | ANY) for offer in offers):
         raise NotAcceptable(
             "This server writes application/fhir+json of FHIR 4.0 only: ask for that, or for nothing in particular",
             "Máy chủ chỉ trả về application/fhir+json của FHIR 4.0: hãy yêu cầu định dạng đó hoặc không nêu định dạng",
         )
-    return query.get("_pretty") == "true"
 
 
 def _readable(offer: str, types: set[str]) -> bool:

@@ -136,3 +136,22 @@ async def test_pretty_writes_lines_and_keeps_digits(client: httpx.AsyncClient) -
     answer = await client.post(f"{FHIR}/Immunization?_pretty=true", content=body, headers=JSON)
     assert b'\n  "status": "completed"' in answer.content
     assert b'"value": 1.50' in answer.content
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/fhirx", "/certificates/verify"])
+async def test_an_address_outside_of_fhir_says_where_fhir_is(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code in {404, 405}
+    assert "/fhir/metadata" in answer.json()["issue"][0]["diagnostics"]
+
+
+async def test_errors_are_pretty_when_asked(client: httpx.AsyncClient) -> None:
+    answer = await client.get(f"{FHIR}/Patient/nobody?_pretty=true")
+    assert b'\n  "resourceType": "OperationOutcome"' in answer.content
+
+
+async def test_a_posted_search_may_be_utf8_that_the_client_did_not_encode(client: httpx.AsyncClient) -> None:
+    await client.put(f"{FHIR}/Patient/raw", json={**PATIENT, "id": "raw", "name": [{"text": "Đỗ Thị Mơ"}]})
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    answer = await client.post(f"{FHIR}/Patient/_search", content="name=Đỗ Thị Mơ".encode(), headers=form)
+    assert [row["resource"]["id"] for row in answer.json()["entry"]] == ["raw"]
