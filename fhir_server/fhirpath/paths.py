@@ -11,22 +11,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from fhir_server.definitions import Definitions
-from fhir_server.definitions.model import Member
-from fhir_server.fhirpath import grammar
-from fhir_server.fhirpath.grammar import (
-    And,
+from fhir_server.definitions import Definitions, model
+from fhir_server.fhirpath.syntax import (
+    Binary,
     Call,
-    Cast,
-    Compare,
-    Is,
-    Item,
+    Index,
     Literal,
-    Name,
+    Member,
+    Negative,
     Node,
     Step,
-    Union,
+    This,
+    Typed,
     Unsupported,
+    Variable,
+    parse,
+    type_name,
 )
 
 __all__ = ["Branch", "Unsupported", "compile"]
@@ -55,7 +55,7 @@ class Branch:
     path: str  # of the element in the definitions: "HumanName.given"
     targets: tuple[str, ...]  # of a Reference: the resource types that the definition lets it point at; (): any
     steps: tuple[Into | Evaluate, ...] = ()
-    member: Member | None = None  # None: the focus itself
+    member: model.Member | None = None  # None: the focus itself
     single: bool = True  # a focus has at most one such value
 
     @property
@@ -80,7 +80,7 @@ def compile(definitions: Definitions, focus: str | Branch, expression: str) -> t
     """
     compiler = _Compiler(definitions)
     root = replace(focus, steps=(), single=True) if isinstance(focus, Branch) else Branch(focus, focus, ())
-    return tuple(compiler.branches(grammar.parse(expression), (root,), at_root=not isinstance(focus, Branch)))
+    return tuple(compiler.branches(parse(expression), (root,), at_root=not isinstance(focus, Branch)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +89,22 @@ class _Compiler:
 
     def branches(self, node: Node, inputs: Sequence[Branch], *, at_root: bool = False) -> list[Branch]:
         match node:
-            case Name(name):
+            case Member(name):
                 return self._name(name, inputs, at_root=at_root)
             case Step(source, then):
                 return self.branches(then, self.branches(source, inputs, at_root=at_root))
-            case Union(left, right):
+            case Binary("|", left, right):
                 found = self.branches(left, inputs, at_root=at_root)
                 return found + self.branches(right, inputs, at_root=at_root)
-            case Cast(source, type):
+            case Typed("as", source, type):
                 return _of_type(self.branches(source, inputs, at_root=at_root), type)
-            case Item(source, position):
+            case Index(source, Literal(int(position))) if not isinstance(position, bool):
                 return [_with(branch, _item(position)) for branch in self.branches(source, inputs, at_root=at_root)]
             case Call(name, arguments):
                 return self._call(name, arguments, inputs)
-            case And() | Compare():
+            case Binary():
                 return self._boolean(node, inputs)
-            case Is() | Literal():
+            case Index() | Literal() | Negative() | This() | Typed() | Variable():
                 raise Unsupported("a search parameter yields elements, not this")
 
     def _name(self, name: str, inputs: Sequence[Branch], *, at_root: bool) -> list[Branch]:
@@ -131,21 +131,21 @@ class _Compiler:
         choice = f"{name}[x]"
         return [self._child(branch, key, member) for key, member in members.items() if member.element.name == choice]
 
-    def _members(self, branch: Branch) -> dict[str, Member]:
+    def _members(self, branch: Branch) -> dict[str, model.Member]:
         if branch.member is not None and branch.member.type in {"BackboneElement", "Element"}:
             return dict(self.definitions.members(branch.member))
         definition = self.definitions.type(branch.type)
         return {} if definition is None else dict(definition.members)
 
-    def _child(self, branch: Branch, name: str, member: Member) -> Branch:
+    def _child(self, branch: Branch, name: str, member: model.Member) -> Branch:
         targets = next((kind.targets for kind in member.element.types if kind.code == member.type), ())
         single = branch.single and member.element.max == 1
         return Branch(member.type, member.element.path, targets, (*branch.steps, Into(name)), member, single)
 
     def _call(self, name: str, arguments: tuple[Node, ...], inputs: Sequence[Branch]) -> list[Branch]:
         match name, arguments:
-            case "as" | "ofType", (Name(type),):
-                return _of_type(inputs, type)
+            case "as" | "ofType", (type,):
+                return _of_type(inputs, type_name(type))
             case "extension", (Literal(str(url)),):
                 found = [child for branch in inputs for child in self._children(branch, "extension")]
                 return [_with(branch, _where(lambda item: item.get("url") == url)) for branch in found]
@@ -158,7 +158,7 @@ class _Compiler:
 
     def _where(self, branch: Branch, criteria: Node) -> Branch:
         match criteria:
-            case Is(Call("resolve", ()), type):
+            case Typed("is", Call("resolve", ()), type):
                 return replace(_with(branch, _where(lambda item: _refers_to(item, type))), targets=(type,))
             case Call("hasExtension", (Literal(str(url)),)):
                 return _with(branch, _where(lambda item: any(e.get("url") == url for e in item.get("extension", ()))))
@@ -179,17 +179,17 @@ class _Compiler:
     def _test(self, node: Node, inputs: Sequence[Branch], *, at_root: bool) -> Callable[[Values], bool | None]:
         """Compile a criterion with FHIRPath's three values (§6.5): true, false, None for empty."""
         match node:
-            case And(left, right):
+            case Binary("and", left, right):
                 one, other = self._test(left, inputs, at_root=at_root), self._test(right, inputs, at_root=at_root)
                 return lambda focus: _and(one(focus), other(focus))
-            case Compare(left, Literal(value), equal):
+            case Binary("=" | "!=" as operator, left, Literal(str() | int() as value)):
                 get = _gather(self.branches(left, inputs, at_root=at_root))
-                return lambda focus: _equal(get(focus), value, equal)
+                return lambda focus: _equal(get(focus), value, equal=operator == "=")
             case Step(source, Call("exists", ())):
                 get = _gather(self.branches(source, inputs, at_root=at_root))
                 return lambda focus: len(get(focus)) > 0
             case _:
-                raise Unsupported(f"the criterion {type(node).__name__} is not known")
+                raise Unsupported("a criterion is none of `and`, `=` or `!=` with a literal, `exists()`")
 
 
 def _and(one: bool | None, other: bool | None) -> bool | None:
@@ -198,7 +198,7 @@ def _and(one: bool | None, other: bool | None) -> bool | None:
     return None if one is None or other is None else True
 
 
-def _equal(values: Values, wanted: str | bool | int, equal: bool) -> bool | None:
+def _equal(values: Values, wanted: str | int, *, equal: bool) -> bool | None:
     if not values:
         return None
     same = len(values) == 1 and type(values[0]) is type(wanted) and values[0] == wanted

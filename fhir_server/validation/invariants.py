@@ -2,7 +2,7 @@
 
 https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.constraint
 
-What `evaluation` does not compile is given to fhirpathpy, which knows more and takes about a hundred times as long.
+What `fhirpath` does not compile is given to fhirpathpy, which knows more and takes about a hundred times as long.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,14 +11,12 @@ from typing import Any, Final, NamedTuple
 import fhirpathpy
 from fhirpathpy.models import models
 
-from fhir_server.definitions import Definitions
-from fhir_server.definitions.model import Element
+from fhir_server.fhirpath import evaluation
+from fhir_server.fhirpath.functions import logical
+from fhir_server.fhirpath.names import Names
+from fhir_server.fhirpath.syntax import Unsupported
 from fhir_server.outcome import Severity
-from fhir_server.validation import evaluation
-from fhir_server.validation.evaluation import Names
-from fhir_server.validation.functions import logical
 from fhir_server.validation.report import Path, Walk
-from fhir_server.validation.syntax import Unsupported
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]
@@ -56,30 +54,6 @@ def translated(element: Json, name: str) -> str | None:
                 found = parts.get("content", {}).get("valueString")
                 return found if isinstance(found, str) else None
     return None
-
-
-def names(definitions: Definitions, type: str) -> Names:
-    """Return what names mean in expressions on `type`: the choices of it and of all data types within it."""
-    choices: dict[str, dict[str, str]] = {}
-    seen: set[str] = set()
-    waiting = [type, "Extension"]
-
-    def visit(element: Element) -> None:
-        for kind in element.types:
-            waiting.append(kind.code)
-            if element.choice:
-                stem = element.name.removesuffix("[x]")
-                choices.setdefault(stem, {})[stem + kind.code[0].upper() + kind.code[1:]] = kind.code
-        for child in element.children:
-            visit(child)
-
-    while waiting:
-        name = waiting.pop()
-        definition = None if name in seen else definitions.type(name)
-        seen.add(name)
-        if definition is not None and definition.kind != "primitive-type":
-            visit(definition.root)
-    return Names(choices, definitions.resource_types)
 
 
 def compile(constraint: Rule, names: Names) -> Check:

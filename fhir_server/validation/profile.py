@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding, Member
+from fhir_server.fhirpath.names import Names, names
+from fhir_server.fhirpath.syntax import Unsupported
 from fhir_server.validation import bindings, invariants, references, rules, slicing, values
-from fhir_server.validation.evaluation import Names
 from fhir_server.validation.occurrences import Found, counter, finder
 from fhir_server.validation.report import Path, Walk, shown
 from fhir_server.validation.rules import Demanded, Node
-from fhir_server.validation.syntax import Unsupported
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]  # of one value
@@ -61,7 +61,7 @@ class Profiles:
     def names(self, type: str) -> Names:
         """Return what names mean in invariants on `type`."""
         if type not in self._names:
-            self._names[type] = invariants.names(self._definitions, type)
+            self._names[type] = names(self._definitions, type)
         return self._names[type]
 
 

@@ -19,7 +19,7 @@ from fhir_server.definitions import core
 from fhir_server.fhirpath import paths
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
-PATIENT = {
+PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "name": [{"family": "Nguyễn", "given": ["Minh", None, "An"]}, {"text": "Bé An"}],
     "telecom": [{"system": "phone", "value": "0912"}, {"system": "email", "value": "a@b.vn"}],
@@ -27,7 +27,7 @@ PATIENT = {
     "managingOrganization": {"reference": "Organization/1"},
     "extension": [{"url": "http://a", "valueString": "x"}, {"url": "http://b", "valueCode": "y"}],
 }
-OBSERVATION = {
+OBSERVATION: dict[str, Any] = {
     "resourceType": "Observation",
     "subject": {"reference": "https://other.example/fhir/Patient/7/_history/2"},
     "focus": [{"reference": "urn:uuid:1", "type": "Patient"}, {"reference": "Group/1"}, {"display": "?"}],
@@ -110,8 +110,18 @@ def test_a_branch_knows_where_its_values_lie() -> None:
         "Patient.name[",
         "'x'",
         "Patient..name",
-        "(" * 40 + "Patient" + ")" * 40,
+        "Patient.name[true]",
+        "Patient.name[-1]",
+        "Patient.name[%resource]",
+        "Patient.name.$this",
+        "Patient.name.where(family = {})",
+        "Patient.name.where(family)",
+        "Patient.name is HumanName",
+        "%resource.name",
+        "(" * 100 + "Patient" + ")" * 100,
         "Patient." + "name." * 2000 + "text",
+        "Patient" + ".name" * 1000,
+        "Patient.name" + "[0]" * 1000,
         "",
     ],
 )

@@ -8,9 +8,10 @@ import pytest
 import profiles
 from fhir_server import wire
 from fhir_server.definitions import Definitions
+from fhir_server.fhirpath.evaluation import compile
+from fhir_server.fhirpath.names import names
 from fhir_server.validation import Validator
-from fhir_server.validation.evaluation import compile
-from fhir_server.validation.invariants import names, translated
+from fhir_server.validation.invariants import translated
 
 RESOURCES = list(profiles.resources())
 IDS = [f"{resource['resourceType']}-{resource['id']}" for resource in RESOURCES]

@@ -1,4 +1,4 @@
-"""FHIRPath's grammar: the text of an invariant read into a tree.
+"""FHIRPath's grammar: the text of an expression read into a tree, from which `paths` and `evaluation` compile.
 
 https://hl7.org/fhirpath/N1/#grammar
 """
@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 MAX_LENGTH: Final = 8192  # characters of an expression; the longest of R4 has under 2,000
 MAX_DEPTH: Final = 64  # brackets within brackets
+MAX_HEIGHT: Final = 128  # levels of the tree: the highest of R4 has 15; who compiles and evaluates it recurs
 
 # https://hl7.org/fhirpath/N1/#operator-precedence: the higher, the tighter
 PRECEDENCE: Final = {
@@ -38,7 +39,7 @@ TOKEN: Final = re.compile(
 ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
 
-class Unsupported(Exception):
+class Unsupported(ValueError):
     """The expression is outside of what is compiled here; says why."""
 
 
@@ -118,6 +119,7 @@ def parse(expression: str) -> Node:
     node = reader.expression(0)
     if reader.kind:
         raise Unsupported(f"'{reader.text}' was not expected")
+    _limit(node)
     return node
 
 
@@ -130,6 +132,29 @@ def type_name(node: Node) -> str:
             return name
         case _:
             raise Unsupported("a type was expected")
+
+
+def _limit(node: Node) -> None:
+    """Raise Unsupported when the tree is higher than MAX_HEIGHT: a chain of steps needs no brackets to be deep."""
+    level: list[Node] = [node]
+    height = 0
+    while level:
+        height += 1
+        if height > MAX_HEIGHT:
+            raise Unsupported(f"more than {MAX_HEIGHT} steps or operators on each other")
+        level = [part for each in level for part in _parts(each)]
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Call(_, arguments):
+            return arguments
+        case Step(one, other) | Index(one, other) | Binary(_, one, other):
+            return (one, other)
+        case Negative(only) | Typed(_, only, _):
+            return (only,)
+        case Literal() | Member() | This() | Variable():
+            return ()
 
 
 def _tokens(expression: str) -> list[tuple[str, str]]:
@@ -193,10 +218,14 @@ class _Reader:
         return node
 
     def unary(self) -> Node:
-        """Read a sign and its operand, or a path."""
-        if self.text in ("+", "-") and self.kind == "sign":
-            return Negative(self.unary()) if self.take() == "-" else self.unary()
-        return self.path()
+        """Read a path and the signs before it."""
+        minus = 0
+        while self.text in ("+", "-") and self.kind == "sign":
+            minus += self.take() == "-"
+        node = self.path()
+        for _ in range(minus):
+            node = Negative(node)
+        return node
 
     def path(self) -> Node:
         """Read a term and its steps and indexes."""

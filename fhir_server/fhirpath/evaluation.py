@@ -1,4 +1,4 @@
-"""Invariants in FHIRPath, compiled to closures over JSON.
+"""Expressions on values whose types are not known before they are met, such as invariants: closures over JSON.
 
 https://hl7.org/fhirpath/N1/ · https://hl7.org/fhir/R4/fhirpath.html
 
@@ -8,11 +8,12 @@ that has a value too), and what only a terminology or a store could answer, is r
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from fhir_server.validation import functions
-from fhir_server.validation.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
-from fhir_server.validation.syntax import (
+from fhir_server.fhirpath import functions
+from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
+from fhir_server.fhirpath.names import Names
+from fhir_server.fhirpath.syntax import (
     Binary,
     Call,
     Index,
@@ -43,13 +44,6 @@ SYSTEM_TYPES: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "Boolean": (bool,),
 }
-
-
-class Names(NamedTuple):
-    """What names mean in expressions on one resource type."""
-
-    choices: Mapping[str, Mapping[str, str]]  # "value" → {"valueQuantity": "Quantity", …}
-    resources: frozenset[str]
 
 
 def compile(expression: str, names: Names) -> Evaluate:
