@@ -5,6 +5,7 @@ https://asgi.readthedocs.io/en/latest/specs/www.html
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -77,7 +78,8 @@ class Application:
     def _welcome(self, scope: Scope) -> bool:
         # A server that trusts its own machine must not be reached through a foreign name that resolves to it
         # (DNS rebinding): a web page elsewhere could otherwise read it through the visitor's browser.
-        return self.settings.insecure_open or self.settings.base_url is not None or _host(scope) in OWN_HOSTS
+        public = urlsplit(self.settings.base_url or "").hostname
+        return self.settings.insecure_open or _host(scope) in {*OWN_HOSTS, public}
 
 
 def _below(base: str, scope: Scope) -> str | None:

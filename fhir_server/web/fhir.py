@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/http.html
 """
 
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -47,8 +48,9 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
         reply = await _reply(ctx, scope, headers, receive)
     except FhirError as error:
         reply = refusal(error, ctx.language)
-    except Exception:
-        log.exception("unexpected failure")
+    except Exception as error:
+        # Where, but not with what: the text of an error may quote a person's data.
+        log.error("unexpected %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
         reply = refusal(
             FhirError("The server failed; the failure is in its log", "Máy chủ gặp lỗi; chi tiết nằm trong nhật ký"),
             ctx.language,
