@@ -74,6 +74,11 @@ def text(values: dict[str, Any], name: str) -> str | None:
     return value
 
 
+def escaped(text: str) -> str:
+    """Return `text` as part of a search value (https://hl7.org/fhir/R4/search.html#escaping)."""
+    return "".join(f"\\{character}" if character in "\\,|$" else character for character in text)
+
+
 def parameters(rows: list[Json]) -> Answer:
     """Answer with a Parameters resource of these rows."""
     return Answer(200, wire.dumps({"resourceType": "Parameters", "parameter": rows}))

@@ -4,7 +4,9 @@ $issue-certificate follows Decision 5772/QĐ-BYT (2021): EU DCC 1.3 as HC1, vali
 """
 
 import asyncio
+import contextlib
 from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +17,8 @@ from fhir_server.interactions import read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.search import matches
 from fhir_server.interactions.stamp import instant
-from fhir_server.operations.call import Call, inputs, parameters, text
-from fhir_server.outcome import BadRequest, NotFound, NotSupported, Unavailable
+from fhir_server.operations.call import Call, escaped, inputs, parameters, text
+from fhir_server.outcome import NotFound, NotSupported, Unavailable
 from fhir_server.server import Context
 from fhir_server.store import Stored
 from signing import hc1, qr, uvci
@@ -29,6 +31,8 @@ FORMATS = "https://fhir.tiemchung.vn/CodeSystem/certificate-format"
 URI = "urn:ietf:rfc:3986"
 KIND = {"system": "http://loinc.org", "code": "82593-5", "display": "Immunization summary report"}
 MAX_DOSES = 500  # of one person; nobody has more
+MAX_SAME = 10  # documents under one identifier; only one of them is a certificate, unless somebody copied it
+LONGEST = 80  # characters of a certificate identifier
 
 
 async def doses(ctx: Context, patient: str) -> list[Json]:
@@ -100,11 +104,20 @@ def _document(patient: str, identifier: str, issued: hc1.Issued, ctx: Context) -
 
 
 def kept(stored: Stored) -> tuple[str, str] | None:
-    """Return the identifier and the text of the certificate that a DocumentReference keeps; None when it keeps none."""
+    """Return the identifier and the text of the certificate that a DocumentReference keeps; None when it keeps none.
+
+    Anybody may store documents that look like one of these, so nothing is taken for granted.
+    """
     document = wire.loads(stored.raw or b"{}")
+    identifier = document.get("masterIdentifier", {}).get("value")
+    if document.get("status") != "current" or identifier is None:
+        return None
     for part in document.get("content", ()):
-        if part.get("format", {}).get("system") == FORMATS and document.get("status") == "current":
-            return document["masterIdentifier"]["value"], b64decode(part["attachment"]["data"]).decode()
+        if part.get("format", {}).get("system") == FORMATS and (data := part["attachment"].get("data")):
+            try:
+                return identifier, b64decode(data).decode("ascii")
+            except ValueError:  # neither Base64 nor a text that a certificate could have
+                return None
     return None
 
 
@@ -123,21 +136,28 @@ async def picture(ctx: Context, call: Call) -> Answer:
             f"There is no qr.{format[:16]}: ask for qr.svg or qr.png",
             f"Không có qr.{format[:16]}: hãy dùng qr.svg hoặc qr.png",
         )
-    found = await matches(ctx, "DocumentReference", [("identifier", f"{URI}|{_escaped(values['identifier'])}")], 1)
-    certificate = kept(found[0]) if found else None
-    if certificate is None:
+    identifier = values["identifier"]
+    found = await matches(
+        ctx, "DocumentReference", [("identifier", f"{URI}|{escaped(identifier[:LONGEST])}")], MAX_SAME
+    )
+    # The oldest is the one that was issued, if others say that they are the same.
+    texts = [text for own, text in filter(None, map(kept, reversed(found))) if own == identifier]
+    drawn = await asyncio.to_thread(_drawn, texts, qr.png if format == "png" else _svg)
+    if drawn is None:
         raise NotFound("No certificate with this identifier was issued here", "Không có giấy chứng nhận với mã số này")
-    if format == "svg":
-        drawn = await asyncio.to_thread(qr.svg, certificate[1])
-        return Answer(200, drawn.encode(), media_type="image/svg+xml")
-    return Answer(200, await asyncio.to_thread(qr.png, certificate[1]), media_type="image/png")
+    return Answer(200, drawn, media_type="image/png" if format == "png" else "image/svg+xml")
 
 
-def _escaped(value: str) -> str:
-    """Return `value` as one search value (https://hl7.org/fhir/R4/search.html#escaping)."""
-    if len(value) > 200:
-        raise BadRequest("A certificate identifier has at most 80 characters", "Mã số giấy chứng nhận tối đa 80 ký tự")
-    return "".join(f"\\{character}" if character in "\\,|$" else character for character in value)
+def _drawn(texts: Iterable[str], draw: Callable[[str], bytes]) -> bytes | None:
+    """Return the picture of the first text that can be drawn; None when there is none."""
+    for content in texts:
+        with contextlib.suppress(Refused):  # what was not issued here can be longer than any certificate
+            return draw(content)
+    return None
+
+
+def _svg(text: str) -> bytes:
+    return qr.svg(text).encode()
 
 
 async def trust_list(ctx: Context, call: Call) -> Answer:

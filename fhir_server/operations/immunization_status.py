@@ -3,16 +3,20 @@
 One small answer, or a refusal; never a guess between two records.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fhir_server import wire
+from fhir_server.certificates.products import vaccines
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.search import matches
 from fhir_server.interactions.stamp import instant
-from fhir_server.operations.call import Call, inputs, parameters
+from fhir_server.operations.call import Call, escaped, inputs, parameters
 from fhir_server.operations.certificates import URI, doses, kept
 from fhir_server.outcome import BadRequest, MultipleMatches, NotFound
+from fhir_server.search.types import date
 from fhir_server.server import Context
 from signing.verify import verify
 from terminology.diseases import DISEASES, SNOMED
@@ -24,8 +28,8 @@ MAX_CERTIFICATES = 100  # newest first
 
 async def status(ctx: Context, call: Call) -> Answer:
     """Answer with the identity, the completed doses by disease and the valid certificates of one person."""
-    identifier = _identifier(inputs(call, ("identifier",)))
-    found = await matches(ctx, "Patient", [("identifier", identifier)], 2)
+    system, value = _identifier(inputs(call, ("identifier",)))
+    found = await matches(ctx, "Patient", [("identifier", f"{escaped(system)}|{escaped(value)}")], 2)
     if not found:
         raise NotFound("No person with this identifier is recorded here", "Không có người nào với số định danh này")
     if len(found) > 1:
@@ -36,31 +40,31 @@ async def status(ctx: Context, call: Call) -> Answer:
     patient = wire.loads(found[0].raw or b"{}")
     completed = [dose for dose in await doses(ctx, found[0].id) if dose.get("status") == "completed"]
     facilities = await _facilities(ctx, completed)
-    rows = [_identity(patient, identifier)]
+    rows = [_identity(patient, system, value)]
+    zone = ZoneInfo(ctx.server.settings.time_zone)
+    completed.sort(key=lambda dose: _moment(dose, zone))
     rows += (_disease(code, given, facilities) for code, given in sorted(_by_disease(completed).items()))
     rows += await _certificates(ctx, found[0].id)
     return parameters(rows)
 
 
-def _identifier(values: Json) -> str:
-    """Return `system|value` as a search value; raise BadRequest when either is missing."""
+def _identifier(values: Json) -> tuple[str, str]:
+    """Return system and value; raise BadRequest when either is missing."""
     given = values.get("identifier")
     if isinstance(given, dict):
-        given = f"{given.get('system', '')}|{given.get('value', '')}"
-    system, _, value = given.partition("|") if isinstance(given, str) else ("", "", "")
-    if not system or not value:
+        system, value = given.get("system"), given.get("value")
+    else:
+        system, _, value = given.partition("|") if isinstance(given, str) else ("", "", "")
+    if not (isinstance(system, str) and isinstance(value, str) and system and value):
         raise BadRequest(
             "Give identifier=system|value, such as http://fhir.hl7.org.vn/core/sid/cccd|001225000001",
             "Hãy gửi identifier=system|value, ví dụ http://fhir.hl7.org.vn/core/sid/cccd|001225000001",
         )
-    for character in "\\,$":
-        value = value.replace(character, f"\\{character}")
-    return f"{system}|{value}"
+    return system, value
 
 
-def _identity(patient: Json, identifier: str) -> Json:
+def _identity(patient: Json, system: str, value: str) -> Json:
     """Return the fields by which the caller confirms the person, and no more."""
-    system, _, value = identifier.partition("|")
     part: list[Json] = [{"name": "reference", "valueReference": {"reference": f"Patient/{patient['id']}"}}]
     own = [row for row in patient.get("identifier", ()) if row.get("system") == system and row.get("value") == value]
     part += ({"name": "identifier", "valueIdentifier": row} for row in own[:1])
@@ -72,8 +76,17 @@ def _identity(patient: Json, identifier: str) -> Json:
     return {"name": "patient", "part": part}
 
 
+def _moment(dose: Json, zone: ZoneInfo) -> datetime:
+    """Return when a dose was given, or when its year or month began; doses without a date come first."""
+    found = date.interval(dose.get("occurrenceDateTime", ""), zone)
+    return found[0] if found else datetime.min.replace(tzinfo=UTC)
+
+
 def _by_disease(completed: Iterable[Json]) -> dict[str, list[tuple[Json, Json]]]:
-    """Return (dose, protocol) pairs by the SNOMED CT code of the target disease; "" when the record names none."""
+    """Return (dose, protocol) pairs by the SNOMED CT code of the target disease.
+
+    A record that names none counts for the diseases of its vaccine, or under "" when the vaccine is not known.
+    """
     given: dict[str, list[tuple[Json, Json]]] = {}
     for dose in completed:
         told = [
@@ -83,9 +96,15 @@ def _by_disease(completed: Iterable[Json]) -> dict[str, list[tuple[Json, Json]]]
             for coding in disease.get("coding", ())
             if coding.get("system") == SNOMED and "code" in coding
         ]
-        for code, protocol in told or [("", {})]:
+        for code, protocol in told or [(code, {}) for code in _protects(dose)]:
             given.setdefault(code, []).append((dose, protocol))
     return given
+
+
+def _protects(dose: Json) -> Sequence[str]:
+    """Return the diseases that every product which the vaccine code can mean protects from; ("",) when unknown."""
+    possible = [set(vaccine.target_diseases) for vaccine in vaccines(dose.get("vaccineCode", {}))]
+    return sorted(set.intersection(*possible)) if possible and set.intersection(*possible) else ("",)
 
 
 def _disease(code: str, given: list[tuple[Json, Json]], facilities: dict[str, str]) -> Json:
@@ -94,8 +113,7 @@ def _disease(code: str, given: list[tuple[Json, Json]], facilities: dict[str, st
     if code:
         coding = {"system": SNOMED, "code": code, **({"display": known.en} if known else {})}
         part.append({"name": "targetDisease", "valueCoding": coding})
-    ordered = sorted(given, key=lambda pair: str(pair[0].get("occurrenceDateTime", "")))
-    part += ({"name": "dose", "part": _dose(dose, protocol, facilities)} for dose, protocol in ordered)
+    part += ({"name": "dose", "part": _dose(dose, protocol, facilities)} for dose, protocol in given)
     return {"name": "disease", "part": part}
 
 

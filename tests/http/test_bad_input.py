@@ -173,3 +173,18 @@ async def test_a_transaction_whose_last_entry_is_bad_stores_nothing(client: http
     assert answer.status_code == 422
     assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[299].resource.gender"]
     assert (await client.get("/fhir/Patient?_summary=count")).json()["total"] == before
+
+
+@pytest.mark.parametrize("path", ["/fhir/Patient/x", "/certificates/trust-list"])
+async def test_a_failure_of_the_server_tells_and_logs_no_content(
+    client: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("Nguyễn Minh An")
+
+    monkeypatch.setattr("fhir_server.web.fhir.dispatch", broken)
+    monkeypatch.setattr("fhir_server.web.certificates.dispatch", broken)
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (500, "exception")
+    assert "unexpected RuntimeError" in caplog.text
+    assert "Nguyễn" not in caplog.text + answer.text
