@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fhir_server import wire
-from fhir_server.outcome import BadRequest, FhirError, Unavailable
+from fhir_server.outcome import BadRequest, Unavailable
 from fhir_server.rest.dispatch import dispatch
 from fhir_server.rest.interaction import Invoke
 from fhir_server.server import Server
@@ -29,7 +29,7 @@ async def verify(request: Request) -> Response:
         text = said.get("certificate") if isinstance(said, dict) else None
         if not isinstance(text, str):
             raise BadRequest('Send {"certificate": "HC1:…"}', 'Hãy gửi {"certificate": "HC1:…"}')
-    except FhirError as error:
+    except Exception as error:
         return _refusal(request, error)
     return await _answer(request, Invoke("certificate-verify", resource=text))
 
@@ -56,7 +56,7 @@ async def _answer(request: Request, interaction: Invoke) -> Response:
             raise Unavailable("The server is starting", "Máy chủ đang khởi động")
         ctx = fhir.context(server, "", headers)
         answer = await dispatch(ctx, interaction)
-    except FhirError as error:
+    except Exception as error:
         return _refusal(request, error)
     kept = {"cache-control": answer.cache or "no-store", "x-content-type-options": "nosniff"}
     if answer.tag is not None:
@@ -66,7 +66,7 @@ async def _answer(request: Request, interaction: Invoke) -> Response:
     return Response(answer.body, answer.status, kept, answer.media_type)
 
 
-def _refusal(request: Request, error: FhirError) -> Response:
+def _refusal(request: Request, error: Exception) -> Response:
     language = negotiation.language(request.headers.get("accept-language", ""), request.app.state.settings.language)
     reply = fhir.refusal(error, language)
     return Response(reply.body, reply.status, {name.decode(): value.decode() for name, value in reply.headers})

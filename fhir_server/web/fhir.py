@@ -46,15 +46,8 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
     ctx = context(server, base_url, headers)
     try:
         reply = await _reply(ctx, scope, headers, receive)
-    except FhirError as error:
-        reply = refusal(error, ctx.language)
     except Exception as error:
-        # Where, but not with what: the text of an error may quote a person's data.
-        log.error("unexpected %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        reply = refusal(
-            FhirError("The server failed; the failure is in its log", "Máy chủ gặp lỗi; chi tiết nằm trong nhật ký"),
-            ctx.language,
-        )
+        reply = refusal(error, ctx.language)
     if b"_pretty=true" in scope["query_string"] and reply.body:
         reply = reply._replace(body=wire.indented(reply.body))
     await send_reply(send, reply, head=scope["method"] == "HEAD")
@@ -167,8 +160,12 @@ def _preferred(ctx: Context, answer: Answer, body: bytes) -> bytes:
     return body
 
 
-def refusal(error: FhirError, language: Literal["vi", "en"]) -> Reply:
-    """Return the OperationOutcome of `error`."""
+def refusal(error: Exception, language: Literal["vi", "en"]) -> Reply:
+    """Return the OperationOutcome of `error`; what is no FhirError is a failure of the server, and logged."""
+    if not isinstance(error, FhirError):
+        # Where, but not with what: the text of an error may quote a person's data.
+        log.error("unexpected %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        error = FhirError("The server failed; its log says where", "Máy chủ gặp lỗi; nhật ký cho biết ở đâu")
     headers = [(b"content-type", f"{MEDIA_TYPE}; charset=utf-8".encode()), (b"cache-control", b"no-store")]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(error.retry_after).encode()))
