@@ -180,7 +180,7 @@ async def test_a_failure_of_the_server_tells_and_logs_no_content(
     client: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object) -> None:
-        raise RuntimeError("Nguyễn Minh An")
+        raise RuntimeError(PATIENT["name"][0]["text"])
 
     monkeypatch.setattr("fhir_server.web.fhir.dispatch", broken)
     monkeypatch.setattr("fhir_server.web.certificates.dispatch", broken)
