@@ -9,7 +9,7 @@ from typing import assert_never
 from fhir_server.interactions import history, read, search, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
-from fhir_server.outcome import FhirError, Forbidden
+from fhir_server.outcome import Forbidden
 from fhir_server.rest import audit, bundle, capabilities, transaction
 from fhir_server.rest.interaction import (
     Bundle,
@@ -28,7 +28,7 @@ from fhir_server.server import Context
 
 
 async def dispatch(ctx: Context, interaction: Interaction) -> Answer:
-    """Return the answer to `interaction`; raise a FhirError when it is refused or fails."""
+    """Return the answer to `interaction`; raise a FhirError, and no other, when it is refused or fails."""
     started = time.perf_counter()
     status = 500
     try:
@@ -36,9 +36,10 @@ async def dispatch(ctx: Context, interaction: Interaction) -> Answer:
         answer = await perform(ctx, interaction)
         status = answer.status
         return answer
-    except FhirError as error:
-        status = error.status
-        raise
+    except Exception as error:
+        found = audit.failure(error)
+        status = found.status
+        raise found from None
     finally:
         elapsed = (time.perf_counter() - started) * 1000
         audit.record(type(interaction).__name__, getattr(interaction, "type", None), status, elapsed)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from fhir_server.outcome import Forbidden, NotFound, Unavailable
 from fhir_server.server import Server
 from fhir_server.settings import Settings
-from fhir_server.web import certificates, fhir, health
+from fhir_server.web import certificates, fhir, health, negotiation
 from fhir_server.web.fhir import Receive, Scope, Send
 
 BASE = "/fhir"
@@ -56,8 +56,10 @@ class Application:
             f"There is nothing at {request.url.path[:128]}: FHIR is below {BASE} (begin with {BASE}/metadata)",
             f"Không có gì tại {request.url.path[:128]}: FHIR nằm dưới {BASE} (bắt đầu với {BASE}/metadata)",
         )
-        reply = fhir.refusal(missing, self.settings.language)
-        return Response(reply.body, getattr(error, "status_code", 404), media_type=fhir.MEDIA_TYPE)
+        language = negotiation.language(request.headers.get("accept-language", ""), self.settings.language)
+        reply = fhir.refusal(missing, language)
+        status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (404, None)
+        return Response(reply.body, status, headers, fhir.MEDIA_TYPE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or one lifespan event."""

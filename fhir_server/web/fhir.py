@@ -5,8 +5,6 @@ A plain ASGI application: on the hot paths nothing stands between the socket and
 https://hl7.org/fhir/R4/http.html
 """
 
-import logging
-import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -16,7 +14,8 @@ from uuid import uuid4
 
 from fhir_server import wire
 from fhir_server.interactions.answer import Answer
-from fhir_server.outcome import BadRequest, FhirError, Issue, TooLarge, Unavailable, outcome
+from fhir_server.outcome import BadRequest, Issue, TooLarge, Unavailable, outcome
+from fhir_server.rest import audit
 from fhir_server.rest.dispatch import dispatch
 from fhir_server.rest.interaction import Create, Interaction, Request, Update, parameters, understand
 from fhir_server.server import Context, Server
@@ -26,8 +25,6 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-
-log = logging.getLogger("fhir_server.web")
 
 MEDIA_TYPE = "application/fhir+json"
 
@@ -162,10 +159,7 @@ def _preferred(ctx: Context, answer: Answer, body: bytes) -> bytes:
 
 def refusal(error: Exception, language: Literal["vi", "en"]) -> Reply:
     """Return the OperationOutcome of `error`; what is no FhirError is a failure of the server, and logged."""
-    if not isinstance(error, FhirError):
-        # Where, but not with what: the text of an error may quote a person's data.
-        log.error("unexpected %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-        error = FhirError("The server failed; its log says where", "Máy chủ gặp lỗi; nhật ký cho biết ở đâu")
+    error = audit.failure(error)
     headers = [(b"content-type", f"{MEDIA_TYPE}; charset=utf-8".encode()), (b"cache-control", b"no-store")]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(error.retry_after).encode()))
