@@ -4,12 +4,13 @@ https://hl7.org/fhir/R4/http.html
 """
 
 from fhir_server.store.database import Limits, Store, connect
-from fhir_server.store.documents import Clock, Put, Stored, last_updated, sequence_at
+from fhir_server.store.documents import LAST_SEQUENCE, Clock, Put, Stored, last_updated, sequence_at
 from fhir_server.store.failures import ClaimTaken, NotReplicaSet, VersionConflict
 from fhir_server.store.queries import ID, Found, SortKey
 
 __all__ = [
     "ID",
+    "LAST_SEQUENCE",
     "ClaimTaken",
     "Clock",
     "Found",

@@ -16,7 +16,8 @@ from pymongo import AsyncMongoClient, ReadPreference, ReturnDocument
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.server_type import SERVER_TYPE
 
-from fhir_server.store.documents import NODES, Put, Stored
+from fhir_server.store.changes import Changes, Version
+from fhir_server.store.documents import LAST_SEQUENCE, NODES, Put, Stored
 from fhir_server.store.failures import NotReplicaSet, answering
 from fhir_server.store.layout import Document, Layout
 from fhir_server.store.queries import Condition, Found, Key, Queries, SortKey
@@ -57,6 +58,7 @@ class Store:
         layout = Layout(client[database])
         self._reads = Reads(layout)
         self._queries = Queries(layout, limits.query)
+        self._changes = Changes(layout, limits.query)
         self._writes = Writes(layout, waiting=limits.waiting, group=limits.group)
         self._transactions = Transactions(
             layout, together=limits.transactions, waiting=limits.waiting, seconds=limits.transaction / 1000
@@ -74,9 +76,53 @@ class Store:
         """Return version `version`, current or superseded; None when there is none."""
         return await self._reads.vread(type, id, version)
 
-    async def history(self, type: str, id: str, *, before: int | None = None, limit: int) -> list[Stored]:
-        """Return up to `limit` versions below `before`, newest first."""
-        return await self._reads.history(type, id, before=before, limit=limit)
+    async def history(
+        self,
+        type: str,
+        id: str,
+        *,
+        before: int | None = None,
+        after: int = 0,
+        low: int = 0,
+        high: int = LAST_SEQUENCE,
+        oldest_first: bool = False,
+        limit: int,
+    ) -> list[Stored]:
+        """Return up to `limit` versions above `after` and below `before`, newest first unless told.
+
+        Only those with low <= sequence < high.
+        """
+        return await self._reads.history(
+            type, id, before=before, after=after, low=low, high=high, oldest_first=oldest_first, limit=limit
+        )
+
+    async def types(self) -> list[str]:
+        """Return the types of which something was ever stored."""
+        return await self._changes.types()
+
+    async def newest(self, types: Sequence[str]) -> int:
+        """Return the largest sequence among the versions of `types`, 0 when there is none."""
+        return await self._changes.newest(types)
+
+    async def changes(
+        self,
+        types: Sequence[str],
+        *,
+        low: int = 0,
+        high: int = LAST_SEQUENCE,
+        oldest_first: bool = False,
+        limit: int,
+    ) -> list[Stored]:
+        """Return up to `limit` versions of all resources of `types` with low <= sequence < high; raise TooCostly.
+
+        They come by sequence, newest first unless told. A writer that is slow may still commit a version with a
+        sequence below those returned.
+        """
+        return await self._changes.page(types, low=low, high=high, oldest_first=oldest_first, limit=limit)
+
+    async def successors(self, versions: Iterable[Stored]) -> dict[Version, int]:
+        """Return the sequence of the next version of each of `versions` that has one, by (type, id, version)."""
+        return await self._changes.successors(versions)
 
     async def write(self, put: Put) -> None:
         """Store `put`; raise VersionConflict, ClaimTaken, TooLarge or Unavailable."""
@@ -115,6 +161,10 @@ class Store:
     async def ids(self, type: str, condition: Condition, *, limit: int) -> list[str]:
         """Return the ids of up to `limit` matches, in no order; raise TooCostly."""
         return await self._queries.ids(type, condition, limit=limit)
+
+    async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
+        """Return up to `limit` different index entries of the matches that start with `prefix`; raise TooCostly."""
+        return await self._queries.entries(type, condition, prefix, limit=limit)
 
     async def secret(self, name: str) -> bytes:
         """Return 32 random bytes, the same in every process on this database; made when first asked for."""

@@ -9,7 +9,7 @@ Absent values have no field. A deleted resource is a tombstone: no `raw`, no ent
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,9 +17,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 NODES = 1 << 10
 _TICKS = 1 << 10  # sequences that one node can make in one millisecond before it borrows from the next
-_LARGEST = (1 << 63) - 1  # what a BSON int64 can hold
+LAST_SEQUENCE = (1 << 63) - 1  # what a BSON int64 can hold; no version has it
 _VERSION_FIELDS = ("v", "s", "m", "raw", "h", "d")
-VERSION_PROJECTION = dict.fromkeys(_VERSION_FIELDS, 1)
+VERSION_PROJECTION = dict.fromkeys((*_VERSION_FIELDS, "uq"), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Stored:
     raw: bytes | None  # the exact JSON that is served; None: this version says that the resource is deleted
     digest: bytes | None  # as the writer made it
     method: str  # POST, PUT, PATCH or DELETE: what made this version (history tells)
+    claims: tuple[str, ...] = field(default=(), compare=False)  # that it holds as long as it is current; when read
 
     @property
     def last_updated(self) -> datetime:
@@ -89,7 +90,7 @@ def last_updated(sequence: int) -> datetime:
 
 def sequence_at(moment: datetime) -> int:
     """Return the smallest sequence at or after `moment`, so that a range of time is a range of sequences."""
-    return min(max(-(-(moment - EPOCH) // MILLISECOND), 0) * _TICKS * NODES, _LARGEST)
+    return min(max(-(-(moment - EPOCH) // MILLISECOND), 0) * _TICKS * NODES, LAST_SEQUENCE)
 
 
 def current_document(put: Put) -> dict[str, Any]:
@@ -126,6 +127,7 @@ def stored(type: str, id: str, document: Mapping[str, Any]) -> Stored:
         raw=document.get("raw"),
         digest=document.get("h"),
         method=document["m"],
+        claims=tuple(document.get("uq", ())),
     )
 
 

@@ -99,6 +99,19 @@ class Queries:
             )
             return [document["_id"] for document in await cursor.to_list()]
 
+    async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
+        """Return up to `limit` different entries of the matches that start with `prefix`; raise TooCostly."""
+        stages: list[Document] = [
+            {"$match": alive(condition)},
+            {"$project": {"_id": 0, "ix": _starting(prefix)}},
+            {"$unwind": "$ix"},
+            {"$group": {"_id": "$ix"}},
+            {"$limit": limit},
+        ]
+        with answering():
+            cursor = await self._layout.current(type).aggregate(stages, maxTimeMS=self._milliseconds)
+            return [document["_id"] for document in await cursor.to_list()]
+
     async def _count(self, type: str, condition: Document, limit: int | None = None) -> int:
         options: dict[str, Any] = {"maxTimeMS": self._milliseconds}
         if limit is not None:
@@ -168,19 +181,17 @@ def _value(key: SortKey) -> Document | str:
     """Return the expression of a resource's place under `key`: missing sorts after everything in both directions."""
     if key.prefix == ID:
         return "$_id"
-    beyond = key.prefix + chr(sys.maxunicode)
-    entries = {
-        "$filter": {
-            "input": {"$ifNull": ["$ix", []]},
-            "as": "entry",
-            "cond": {
-                "$and": [{"$gte": ["$$entry", {"$literal": key.prefix}]}, {"$lt": ["$$entry", {"$literal": beyond}]}]
-            },
-        }
-    }
+    entries = _starting(key.prefix)
     if key.descending:
         return {"$ifNull": [{"$max": entries}, None]}  # null is below every string
     return {"$ifNull": [{"$min": entries}, MaxKey()]}
+
+
+def _starting(prefix: str) -> Document:
+    """Return the expression of a resource's entries that start with `prefix`."""
+    beyond = prefix + chr(sys.maxunicode)
+    bounds = [{"$gte": ["$$entry", {"$literal": prefix}]}, {"$lt": ["$$entry", {"$literal": beyond}]}]
+    return {"$filter": {"input": {"$ifNull": ["$ix", []]}, "as": "entry", "cond": {"$and": bounds}}}
 
 
 def _beyond(order: Mapping[str, int], after: Key) -> Document:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from fhir_server.outcome import FhirError
-from fhir_server.store.documents import VERSION_PROJECTION, Stored, history_key, stored
+from fhir_server.store.documents import LAST_SEQUENCE, VERSION_PROJECTION, Stored, history_key, stored
 from fhir_server.store.failures import answering
 from fhir_server.store.layout import Collection, Document, Layout
 
@@ -50,20 +50,39 @@ class Reads:
             document = await self._layout.history(type).find_one({"_id": history_key(id, version)})
         return None if document is None else stored(type, id, document)
 
-    async def history(self, type: str, id: str, *, before: int | None = None, limit: int) -> list[Stored]:
-        """Return up to `limit` versions below `before`, newest first."""
+    async def history(
+        self,
+        type: str,
+        id: str,
+        *,
+        before: int | None = None,
+        after: int = 0,
+        low: int = 0,
+        high: int = LAST_SEQUENCE,
+        oldest_first: bool = False,
+        limit: int,
+    ) -> list[Stored]:
+        """Return up to `limit` versions above `after` and below `before`, newest first unless told.
+
+        Only those with low <= sequence < high.
+        """
         current = await self.read(type, id)
         if current is None or limit < 1:
             return []
-        versions = [current] if before is None or current.version < before else []
         end = current.version if before is None else min(before, current.version)
-        missing = limit - len(versions)
-        if missing and end > 1:
-            between = {"$gte": history_key(id, 0), "$lt": history_key(id, end)}
+        wanted = (before is None or current.version < before) and current.version > after
+        last = [current] if wanted and low <= current.sequence < high else []
+        missing = limit if oldest_first else limit - len(last)
+        superseded: list[Stored] = []
+        if missing and end > after + 1:
+            condition: Document = {"_id": {"$gte": history_key(id, after + 1), "$lt": history_key(id, end)}}
+            if low or high != LAST_SEQUENCE:
+                condition["s"] = {"$gte": low, "$lt": high}
             with answering():
-                cursor = self._layout.history(type).find({"_id": between}).sort("_id", -1).limit(missing)
-                versions += [stored(type, id, document) for document in await cursor.to_list()]
-        return versions
+                cursor = self._layout.history(type).find(condition).sort("_id", 1 if oldest_first else -1)
+                documents = await cursor.limit(missing).to_list()
+            superseded = [stored(type, id, document) for document in documents]
+        return [*superseded, *last][:limit] if oldest_first else [*last, *superseded]
 
 
 class _Coalescer:
