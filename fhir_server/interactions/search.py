@@ -4,7 +4,8 @@ https://hl7.org/fhir/R4/http.html#search · https://hl7.org/fhir/R4/search.html
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from fhir_server import wire
@@ -12,7 +13,7 @@ from fhir_server.interactions.answer import Answer
 from fhir_server.outcome import NotSupported, TooCostly, outcome
 from fhir_server.search import bundle, include, page, plan
 from fhir_server.search import query as reading
-from fhir_server.search.plan import Follows, Plan, SortBy
+from fhir_server.search.plan import Follows, Plan, Referred, SortBy
 from fhir_server.search.query import Query
 from fhir_server.server import Context
 from fhir_server.store import ID, Found, SortKey, Stored
@@ -66,26 +67,44 @@ def _require_whole(query: Query) -> None:
 async def _condition(ctx: Context, steps: Plan) -> dict[str, Any] | None:
     """Return the database condition of a plan, its chains resolved; None when nothing can match."""
     chains = plan.unresolved(steps)
-    resolved: dict[Follows, Sequence[Key]] = {}
-    for chain in chains:
-        found = await asyncio.gather(*(_targets(ctx, link) for link in chain.links))
-        resolved[chain] = [key for keys in found for key in keys]
-    return plan.to_filter(steps, resolved)
+    found = await asyncio.gather(*(_resolved(ctx, chain) for chain in chains))
+    return plan.to_filter(steps, dict(zip(chains, found, strict=True)))
+
+
+async def _resolved(ctx: Context, chain: Follows | Referred) -> list[Key]:
+    """Return the resources that a chain leads to; raise TooCostly when they are too many to follow."""
+    if isinstance(chain, Referred):
+        return await _referred(ctx, chain)
+    found = await asyncio.gather(*(_targets(ctx, link) for link in chain.links))
+    return [key for keys in found for key in keys]
 
 
 async def _targets(ctx: Context, link: Plan) -> list[Key]:
-    """Return the resources that a chain's inner plan finds; raise TooCostly when they are too many to follow."""
     condition = await _condition(ctx, link)
     if condition is None:
         return []
     most = ctx.server.settings.max_chain
     ids = await ctx.server.store.ids(link.type, condition, limit=most + 1)
-    if len(ids) > most:
-        raise TooCostly(
-            f"A chained parameter matches more than {most} {link.type} resources: make it narrower",
-            f"Tham số nối chuỗi khớp hơn {most} tài nguyên {link.type}: hãy thu hẹp điều kiện",
-        )
+    _bound_chain(len(ids), most, link.type)
     return [(link.type, id) for id in ids]
+
+
+async def _referred(ctx: Context, chain: Referred) -> list[Key]:
+    condition = await _condition(ctx, chain.source)
+    if condition is None:
+        return []
+    most = ctx.server.settings.max_chain
+    entries = await ctx.server.store.entries(chain.source.type, condition, f"{chain.name}|", limit=most + 1)
+    _bound_chain(len(entries), most, chain.type)
+    return [key for entry in entries if (key := include.named(entry)) is not None and key[0] == chain.type]
+
+
+def _bound_chain(count: int, most: int, type: str) -> None:
+    if count > most:
+        raise TooCostly(
+            f"A chained parameter matches more than {most} {type} resources: make it narrower",
+            f"Tham số nối chuỗi khớp hơn {most} tài nguyên {type}: hãy thu hẹp điều kiện",
+        )
 
 
 async def _find(
@@ -120,25 +139,46 @@ async def _total(ctx: Context, query: Query, condition: dict[str, Any] | None) -
 
 async def _included(ctx: Context, query: Query, matches: Sequence[Found]) -> list[Stored]:
     """Return what comes along, each once, no match again; raise TooCostly rather than leave something out."""
-    ids = [match.stored.id for match in matches]
-    if not ids or not (query.includes or query.revincludes):
+    if not (query.includes or query.revincludes):
         return []
+    page = {(match.stored.type, match.stored.id) for match in matches}
+    along: dict[Key, Stored] = {}
+    new = {(match.stored.type, match.stored.id): match for match in matches}
+    again = False
+    while new:
+        found = await _step(ctx, query, new, seen=page | along.keys(), again=again)
+        new = {(each.stored.type, each.stored.id): each for each in found}
+        new = {key: each for key, each in new.items() if key not in page and key not in along}
+        along |= {key: each.stored for key, each in new.items()}
+        _bound(len(along), ctx.server.settings.max_include)
+        if not include.iterates(query):
+            break
+        again = True
+    return list(along.values())
+
+
+async def _step(
+    ctx: Context, query: Query, new: Mapping[Key, Found], *, seen: Collection[Key], again: bool
+) -> list[Found]:
+    """Return what the resources `new` bring along: what they refer to, but for `seen`, and what refers to them."""
     most = ctx.server.settings.max_include
-    wanted = include.included(query, {match.stored.id: match.entries for match in matches})
+    wanted = include.forward(query, {key: each.entries for key, each in new.items()}, again=again)
+    wanted = [key for key in wanted if key not in seen]
     _bound(len(wanted), most)
-    backward = await asyncio.gather(
+    iterating = include.iterates(query)
+    searches = [(back.type, back.condition) for back in include.backward(query, list(new), again=again)]
+    if iterating:  # their entries are needed too, which reads by id do not bring
+        for type, keys in groupby(wanted, key=lambda key: key[0]):
+            searches.append((type, {"_id": {"$in": [id for _, id in keys]}}))
+    found = await asyncio.gather(
         *(
-            ctx.server.store.find(reverse.type, reverse.condition, limit=most + 1)
-            for reverse in include.reverse(query, ids)
+            ctx.server.store.find(type, condition, limit=most + 1 + len(seen), entries=iterating)
+            for type, condition in searches
         )
     )
-    stored = await ctx.server.store.read_many(wanted)
-    along = {(each.type, each.id): each for key in wanted if (each := stored.get(key)) and each.raw is not None}
-    along |= {(each.stored.type, each.stored.id): each.stored for found in backward for each in found}
-    for id in ids:
-        along.pop((query.type, id), None)
-    _bound(len(along), most)
-    return list(along.values())
+    stored = {} if iterating else await ctx.server.store.read_many(wanted)
+    read = [Found(each, ()) for key in wanted if (each := stored.get(key)) is not None and each.raw is not None]
+    return [*read, *(each for page in found for each in page)]
 
 
 def _bound(count: int, most: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from fhir_server import wire
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
-from fhir_server.search.parameters import Catalogue, searchable
+from fhir_server.search.parameters import Catalogue, Parameter, searchable
 from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT
 from fhir_server.server import Context
 from fhir_server.settings import Check, Settings
@@ -90,14 +90,13 @@ def _resource(catalogue: Catalogue, settings: Settings, type: str) -> Json:
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": settings.update_create,
-        "conditionalCreate": False,
-        "conditionalRead": "not-supported",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single" if settings.max_delete == 1 else "multiple",
         "referencePolicy": ["literal", *(["enforced"] if settings.references is Check.ENFORCE else [])],
-        "searchInclude": sorted(
-            f"{type}:{parameter.code}" for parameter in parameters if parameter.type == "reference"
-        ),
+        **({"searchInclude": includes} if (includes := _includes(type, parameters)) else {}),
+        **({"searchRevInclude": referring} if (referring := catalogue.referring.get(type)) else {}),
         "searchParam": [
             {"name": parameter.code, "definition": parameter.url, "type": parameter.type} for parameter in parameters
         ],
@@ -105,6 +104,12 @@ def _resource(catalogue: Catalogue, settings: Settings, type: str) -> Json:
     if operations := _operations("type", type):
         row["operation"] = operations
     return row
+
+
+def _includes(type: str, parameters: list[Parameter]) -> list[str]:
+    """Return what `_include` takes; none when no parameter of `type` is a reference."""
+    own = sorted(f"{type}:{parameter.code}" for parameter in parameters if parameter.type == "reference")
+    return ["*", f"{type}:*", *own] if own else []
 
 
 def _operations(level: str, type: str | None) -> list[Json]:

@@ -6,10 +6,10 @@ Searching, with what only the database can do marked *:
     catalogue = indexer.catalogue                                     # made once, from the definitions
     query = query.parse(catalogue, type, parameters, now=now)         # 400 with every problem at once
     steps = plan.plan(query, catalogue)
-    resolved = {chain: (type, id) of what * finds by each of chain.links for chain in plan.unresolved(steps)}
+    resolved = {chain: (type, id) of what * finds by its inner plans for chain in plan.unresolved(steps)}
     condition = plan.to_filter(steps, resolved)                       # None: nothing can match
     found = * find(condition, steps.sort, page.after(key, query), limit=query.count + 1)
-    keys = include.included(query, * entries of found)                # and include.reverse(query, ids) to find more
+    keys = include.forward(query, * entries of found, again=False)    # and include.backward(query, …) to find more
     links = page.links(base_url, query, page.sign(key, query, last) when one more than query.count was found)
     body = bundle.searchset(links, [bundle.Entry(…)], total=* count(condition) when query.total asks for it)
 

@@ -1,9 +1,10 @@
-"""One search criterion: a parameter with its modifier and values, or a chain that leads to one.
+"""One search criterion: a parameter with its modifier and values, or a chain that leads to one, forth or back.
 
-https://hl7.org/fhir/R4/search.html#parameters · https://hl7.org/fhir/R4/search.html#chaining
+https://hl7.org/fhir/R4/search.html#parameters · https://hl7.org/fhir/R4/search.html#chaining ·
+https://hl7.org/fhir/R4/search.html#has
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fhir_server.outcome import Issue
@@ -14,7 +15,8 @@ from fhir_server.search.types import special
 from fhir_server.search.values import Invalid, split
 
 VALUES = 200  # alternatives of one parameter
-DEPTH = 3  # references that a chain may follow
+DEPTH = 5  # references that a chain may follow, forth or back
+LINKS = 300  # resource types that all steps of a chain together may lead to
 LISTED = 60  # names in an answer that says what there is
 
 
@@ -32,7 +34,17 @@ class Chain:
     """`parameter:type.criterion`: true when the resource referred to satisfies the criterion of its type."""
 
     parameter: Parameter
-    links: tuple[tuple[str, "Criterion | Chain"], ...]  # by resource type
+    links: tuple[tuple[str, "Criterion | Chain | Reverse"], ...]  # by resource type
+
+
+@dataclass(frozen=True, slots=True)
+class Reverse:
+    """`_has:type:parameter:criterion`: true when a resource of `type` that satisfies the criterion refers to it."""
+
+    target: str  # the type of what is referred to
+    type: str
+    parameter: Parameter  # of `type`
+    criterion: "Criterion | Chain | Reverse"
 
 
 class Refused(Exception):
@@ -44,7 +56,7 @@ class Refused(Exception):
         self.ignorable = ignorable
 
 
-def parse(catalogue: Catalogue, type: str, name: str, text: str, now: datetime) -> Criterion | Chain:
+def parse(catalogue: Catalogue, type: str, name: str, text: str, now: datetime) -> Criterion | Chain | Reverse:
     """Read the parameter `name=text` of a search in `type`; raise Refused, saying why and what there is instead."""
     return _Reading(catalogue, name, text, now).criterion(type, name, 0)
 
@@ -57,12 +69,17 @@ class _Reading:
     name: str
     text: str
     now: datetime
+    links: list[str] = field(default_factory=list)  # the types that its chains have led to so far
 
     def refused(self, en: str, vi: str, *, ignorable: bool) -> Refused:
         return Refused(f"{self.name[:200]}: {en}", f"{self.name[:200]}: {vi}", ignorable=ignorable)
 
-    def criterion(self, type: str, path: str, depth: int) -> Criterion | Chain:
+    def criterion(self, type: str, path: str, depth: int) -> Criterion | Chain | Reverse:
         """Read the part `path` of the name, which begins at `type` after `depth` references."""
+        if path.startswith("_has:"):
+            return self.reverse(type, path, depth)
+        if path == "_list":
+            return self.member_of_list(type)
         head, dot, rest = path.partition(".")
         code, colon, modifier = head.partition(":")
         parameter = self.parameter(type, code)
@@ -115,12 +132,7 @@ class _Reading:
 
     def chain(self, parameter: Parameter, target: str | None, rest: str, depth: int) -> Chain:
         """Read what `parameter` leads to: in every type that it can point at, or in `target`."""
-        if depth >= DEPTH:
-            raise self.refused(
-                f"a chain may follow {DEPTH} references at most: shorten it",
-                f"chuỗi chỉ được đi qua tối đa {DEPTH} tham chiếu: hãy rút ngắn",
-                ignorable=False,
-            )
+        self.bound(depth)
         targets = parameter.targets or tuple(sorted(self.catalogue.context.resource_types))
         if parameter.type != "reference" or (target is not None and target not in targets):
             there_are = ", ".join(targets[:LISTED]) if parameter.type == "reference" else "-"
@@ -129,9 +141,10 @@ class _Reading:
                 f"{parameter.code} không tham chiếu tới {target or 'tài nguyên khác'}; nó trỏ tới: {there_are}",
                 ignorable=True,
             )
-        links: list[tuple[str, Criterion | Chain]] = []
+        links: list[tuple[str, Criterion | Chain | Reverse]] = []
         refusals: list[Refused] = []
         for type in targets if target is None else (target,):
+            self.count(type)
             try:
                 links.append((type, self.criterion(type, rest, depth + 1)))
             except Refused as refused:
@@ -141,3 +154,64 @@ class _Reading:
         if wrong or not links:
             raise (wrong or refusals)[0]
         return Chain(parameter, tuple(links))
+
+    def reverse(self, target: str, path: str, depth: int) -> Reverse:
+        """Read `_has:Type:parameter:criterion`, which asks for what refers to resources of type `target`."""
+        self.bound(depth)
+        _, type, code, rest = (*path.split(":", 3), "", "", "")[:4]
+        if type not in self.catalogue.context.resource_types or not code or not rest:
+            raise self.refused(
+                "write _has:Type:reference:parameter=value, such as _has:Immunization:patient:date=2024",
+                "hãy viết _has:Loại:tham-chiếu:tham-số=giá-trị, ví dụ _has:Immunization:patient:date=2024",
+                ignorable=True,
+            )
+        parameter = self.parameter(type, code)
+        if parameter.type != "reference" or target not in (parameter.targets or self.catalogue.context.resource_types):
+            known = self.catalogue.parameters(type)
+            there_are = ", ".join(each for each in searchable(known) if refers(known[each], target)) or "-"
+            raise self.refused(
+                f"{code} of {type} does not refer to {target}; what does: {there_are}",
+                f"{code} của {type} không tham chiếu tới {target}; có thể dùng: {there_are}",
+                ignorable=True,
+            )
+        self.count(type)
+        return Reverse(target, type, parameter, self.criterion(type, rest, depth + 1))
+
+    def member_of_list(self, target: str) -> Reverse:
+        """Read `_list=id`: what the items of that List refer to."""
+        item = self.parameter("List", "item")
+        return Reverse(target, "List", item, Criterion(self.parameter("List", "_id"), None, self.list_ids()))
+
+    def list_ids(self) -> tuple[Value, ...]:
+        if self.text.startswith("$"):
+            raise self.refused(
+                "functional lists such as $current-problems are not supported: give the id of a List",
+                "chưa hỗ trợ danh sách chức năng như $current-problems: hãy gửi id của một List",
+                ignorable=True,
+            )
+        return self.values(self.parameter("List", "_id"), None)
+
+    def bound(self, depth: int) -> None:
+        """Raise Refused when `depth` references have been followed already and no more may be."""
+        if depth >= DEPTH:
+            raise self.refused(
+                f"a chain may follow {DEPTH} references at most: shorten it",
+                f"chuỗi chỉ được đi qua tối đa {DEPTH} tham chiếu: hãy rút ngắn",
+                ignorable=False,
+            )
+
+    def count(self, type: str) -> None:
+        """Note that a chain leads to `type`; raise Refused when it branches too much."""
+        self.links.append(type)
+        if len(self.links) > LINKS:
+            raise self.refused(
+                f"the chain may lead to more than {LINKS} kinds of resources: name them, as in subject:Patient.name",
+                f"chuỗi có thể dẫn tới hơn {LINKS} loại tài nguyên: hãy nêu rõ loại, ví dụ subject:Patient.name",
+                ignorable=False,
+            )
+
+
+def refers(parameter: Parameter, target: str) -> bool:
+    """True when `parameter` is a reference that can be searched and can point at resources of type `target`."""
+    usable = parameter.type == "reference" and parameter.unsupported is None
+    return usable and (not parameter.targets or target in parameter.targets)

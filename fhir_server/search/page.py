@@ -26,7 +26,7 @@ LONGEST = 4096
 
 def digest(query: Query) -> str:
     """Return a short name of the set and order of results: equal for the pages of one search."""
-    chosen = [query.type, *sorted((name, text) for name, text in query.applied if name not in FREE)]
+    chosen = [query.type, *sorted((name, text) for name, text in query.applied if name.partition(":")[0] not in FREE)]
     return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:16]
 
 

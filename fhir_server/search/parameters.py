@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/searchparameter-registry.html
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -78,6 +79,18 @@ class Catalogue:
         if type not in self._types:
             self._types[type] = MappingProxyType(self._compiled(type))
         return self._types[type]
+
+    @cached_property
+    def referring(self) -> Mapping[str, list[str]]:
+        """The references, as `Type:code`, that name a resource type among not too many targets, by that type."""
+        found: dict[str, list[str]] = {}
+        for source in sorted(self.context.resource_types):
+            known = self.parameters(source)
+            for code in searchable(known):
+                if known[code].type == "reference" and len(known[code].targets) < len(self.context.resource_types):
+                    for target in known[code].targets:
+                        found.setdefault(target, []).append(f"{source}:{code}")
+        return MappingProxyType(found)
 
     def _compiled(self, type: str) -> dict[str, Parameter]:
         same: dict[tuple[str, str], str] = {}

@@ -79,7 +79,16 @@ class Follows:
     links: tuple["Plan", ...]  # one for each resource type that the reference may lead to
 
 
-Term = Holds | Within | Ids | Updated | Not | Follows
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """An entry of reference parameter `name` of a resource that `source` finds names this one."""
+
+    name: str
+    type: str  # of what is referred to
+    source: "Plan"
+
+
+Term = Holds | Within | Ids | Updated | Not | Follows | Referred
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,8 @@ class Plan:
     sort: tuple[SortBy, ...] = ()
 
 
-# For each chain of a plan, the resources that its inner plans found: (type, id).
-Resolved = Mapping[Follows, Sequence[tuple[str, str]]]
+# For each chain of a plan, the resources that its inner plans found, or those that they refer to: (type, id).
+Resolved = Mapping[Follows | Referred, Sequence[tuple[str, str]]]
 
 
 def plan(query: Query, catalogue: Catalogue) -> Plan:
@@ -141,7 +150,10 @@ def _sort_by(sort: Sort) -> SortBy:
     return SortBy(own.get(sort.parameter.code, f"{sort.parameter.name}|"), sort.descending)
 
 
-def _term(criterion: criteria.Criterion | criteria.Chain, catalogue: Catalogue) -> Term:
+def _term(criterion: criteria.Criterion | criteria.Chain | criteria.Reverse, catalogue: Catalogue) -> Term:
+    if isinstance(criterion, criteria.Reverse):
+        source = Plan(criterion.type, (_term(criterion.criterion, catalogue),))
+        return Referred(criterion.parameter.name, criterion.target, source)
     if isinstance(criterion, criteria.Chain):
         links = (Plan(type, (_term(inner, catalogue),)) for type, inner in criterion.links)
         return Follows(criterion.parameter.name, tuple(links))
@@ -184,13 +196,13 @@ def _sequence(moment: datetime) -> int:
     return min(max(milliseconds, 0) << SEQUENCE_BITS, LAST_SEQUENCE)
 
 
-def unresolved(plan: Plan) -> tuple[Follows, ...]:
+def unresolved(plan: Plan) -> tuple[Follows | Referred, ...]:
     """Return the chains whose inner plans must be run before `to_filter`, each once.
 
     To resolve one: for each plan in `links`, resolve that plan's own chains, find the ids of its matches, and give
-    them as `(link.type, id)`.
+    them as `(link.type, id)`; of a chain back, give the resources that the entries `name` of its matches name.
     """
-    return tuple(dict.fromkeys(term for term in plan.terms if isinstance(term, Follows)))
+    return tuple(dict.fromkeys(term for term in plan.terms if isinstance(term, Follows | Referred)))
 
 
 def to_filter(plan: Plan, resolved: Resolved | None = None) -> Condition | None:
@@ -203,6 +215,10 @@ def to_filter(plan: Plan, resolved: Resolved | None = None) -> Condition | None:
     for term in plan.terms:
         if isinstance(term, Ids):
             ids = set(term.ids) if ids is None else ids & set(term.ids)
+            continue
+        if isinstance(term, Referred):
+            own_ids = {id for type, id in (resolved or {})[term] if type == plan.type}
+            ids = own_ids if ids is None else ids & own_ids
             continue
         own = _condition(term, resolved or {})
         if own is None:
@@ -269,6 +285,8 @@ def _explained(term: Term) -> dict[str, Any]:
             return {"access": "filter", "not": _explained(inner)}
         case Follows(name, links):
             return {"parameter": name, "access": "chain", "links": [explain(link) for link in links]}
+        case Referred(name, _, source):
+            return {"access": "reverse chain", "by": name, "links": [explain(source)]}
 
 
 def _access(spans: Iterable[Span]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from fhir_server.outcome import BadRequest, Issue, NotSupported
 from fhir_server.search import criteria
-from fhir_server.search.criteria import Chain, Criterion, Refused
+from fhir_server.search.criteria import Chain, Criterion, Refused, Reverse, refers
 from fhir_server.search.parameters import Catalogue, Parameter, searchable
 
 Total = Literal["none", "estimate", "accurate"]
@@ -40,8 +40,9 @@ class Include(NamedTuple):
     """`_include` or `_revinclude`: `source:parameter[:target]`."""
 
     source: str
-    parameter: Parameter
+    names: tuple[str, ...]  # under which its parameters are indexed: several for `*`
     target: str | None  # None: every type that it refers to
+    iterate: bool = False  # of what has been included, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Query:
     """A search in one resource type."""
 
     type: str
-    criteria: tuple[Criterion | Chain, ...] = ()  # all must hold
+    criteria: tuple[Criterion | Chain | Reverse, ...] = ()  # all must hold
     sort: tuple[Sort, ...] = ()
     count: int = DEFAULT_COUNT  # matches on a page
     includes: tuple[Include, ...] = ()
@@ -74,7 +75,7 @@ class _Draft:
     catalogue: Catalogue
     type: str
     now: datetime
-    criteria: list[Criterion | Chain] = field(default_factory=list)
+    criteria: list[Criterion | Chain | Reverse] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     includes: list[Include] = field(default_factory=list)
     revincludes: list[Include] = field(default_factory=list)
@@ -218,22 +219,28 @@ def _sort(draft: _Draft, name: str, text: str) -> tuple[Sort, ...]:
 
 
 def _include(draft: _Draft, name: str, text: str) -> None:
-    base, _, modifier = name.partition(":")
-    source, _, rest = text.partition(":")
-    code, _, target = rest.partition(":")
-    if modifier or "*" in text:
+    base, colon, modifier = name.partition(":")
+    if colon and modifier != "iterate":
         raise Refused(
-            f"{name}={text[:100]}: neither modifiers nor '*' are supported: write {base}=Type:parameter[:Type]",
-            f"{name}={text[:100]}: bổ tố và '*' chưa được hỗ trợ: hãy viết {base}=Loại:tham-số[:Loại]",
+            f"{name[:100]}: {base} has no modifier '{modifier[:50]}'; available: iterate",
+            f"{name[:100]}: {base} không có bổ tố '{modifier[:50]}'; hiện có: iterate",
             ignorable=True,
         )
     own = draft.includes if base == "_include" else draft.revincludes
     if len(own) >= INCLUDES:
         raise _invalid(name, f"at most {INCLUDES} of them", f"tối đa {INCLUDES} lần")
-    parameter = (
-        draft.catalogue.parameters(source).get(code) if source in draft.catalogue.context.resource_types else None
-    )
-    if parameter is None or parameter.unsupported is not None or not _joins(draft, base, source, parameter, target):
+    source, _, rest = text.partition(":")
+    code, _, target = rest.partition(":")
+    if source == "*":
+        if base == "_revinclude" or modifier or rest:
+            raise Refused(
+                f"{name}={text[:100]}: this would include without bounds: name the type, as in {base}=Type:*",
+                f"{name}={text[:100]}: không giới hạn những gì đi kèm: hãy nêu loại, ví dụ {base}=Loại:*",
+                ignorable=True,
+            )
+        source, code = draft.type, "*"
+    names = _joining(draft, base, bool(modifier), source, code, target)
+    if not names and code != "*":
         raise Refused(
             f"{name}: '{text[:100]}' is no reference {'from' if base == '_include' else 'to'} {draft.type}: "
             f"write {base}=Type:parameter or {base}=Type:parameter:Type",
@@ -241,18 +248,34 @@ def _include(draft: _Draft, name: str, text: str) -> None:
             f"hãy viết {base}=Loại:tham-số hoặc {base}=Loại:tham-số:Loại",
             ignorable=True,
         )
-    own.append(Include(source, parameter, target or None))
+    own.append(Include(source, names, target or None, bool(modifier)))
     draft.applied.append((name, text))
 
 
-def _joins(draft: _Draft, base: str, source: str, parameter: Parameter, target: str) -> bool:
-    """True when `parameter` leads from or to the type searched, and to `target` when one is named."""
-    possible = parameter.targets or draft.catalogue.context.resource_types
-    if parameter.type != "reference" or (target and target not in possible):
-        return False
+def _joining(draft: _Draft, base: str, iterate: bool, source: str, code: str, target: str) -> tuple[str, ...]:
+    """Return the names of the references `code` (`*`: all) of `source` that lead from or to the type searched.
+
+    With `iterate` they may also lead from or to what has been included; to `target` when one is named.
+    """
+    types = draft.catalogue.context.resource_types
+    if source not in types or (target and target not in types):
+        return ()
+    wanted = target
     if base == "_include":
-        return source == draft.type
-    return (target or draft.type) == draft.type and draft.type in possible
+        if source != draft.type and not iterate:
+            return ()
+    elif not iterate:
+        wanted = draft.type
+        if target not in {"", draft.type}:
+            return ()
+    known = draft.catalogue.parameters(source)
+    chosen = known.values() if code == "*" else [known[code]] if code in known else []
+    found = (
+        each.name
+        for each in chosen
+        if each.type == "reference" and each.unsupported is None and (not wanted or refers(each, wanted))
+    )
+    return tuple(sorted(set(found)))
 
 
 RESULT: dict[str, tuple[str, Callable[[_Draft, str, str], Any]]] = {

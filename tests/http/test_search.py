@@ -313,11 +313,9 @@ REFUSED = [
     ("Patient?_summary=true", "_summary"),
     ("Patient?_elements=name", "_elements"),
     ("Patient?_total=all", "_total"),
-    ("Patient?_has:Immunization:patient:date=2025", "_has"),
     ("Patient?_text=x", "_text"),
     ("Patient?_content=x", "_content"),
     ("Patient?_filter=name eq x", "_filter"),
-    ("Patient?_list=1", "_list"),
     ("Patient?_query=x", "_query"),
     ("Patient?gender:missing=perhaps", "missing"),
     ("Patient?_id=a b", "_id"),
@@ -325,7 +323,6 @@ REFUSED = [
     ("Patient?gender.code=x", "gender"),
     ("Patient?_include=Immunization:patient", "_include"),
     ("Patient?_include=Patient:nope", "_include"),
-    ("Patient?_include=*", "_include"),
     ("Patient?_revinclude=Immunization:performer", "_revinclude"),
     ("Immunization?patient:Device=1", "Device"),
     ("RiskAssessment?probability=high", "probability"),
@@ -360,15 +357,13 @@ async def test_every_parameter_that_is_wrong_is_named_at_once(stored: httpx.Asyn
 
 
 async def test_a_lenient_search_leaves_out_what_it_does_not_know_and_says_so(stored: httpx.AsyncClient) -> None:
-    answer = await stored.get(
-        "/fhir/Patient?gender=male&nmae=x&_has:Immunization:patient:date=1", headers={"prefer": "handling=lenient"}
-    )
+    answer = await stored.get("/fhir/Patient?gender=male&nmae=x&_text=1", headers={"prefer": "handling=lenient"})
     assert sorted(numbers(answer)) == ["p1", "p2"]
     [link] = [row["url"] for row in answer.json()["link"] if row["relation"] == "self"]
     assert parse_qsl(link.partition("?")[2]) == [("gender", "male")]
     [outcome] = [row["resource"] for row in answer.json()["entry"] if row["search"]["mode"] == "outcome"]
     assert {issue["severity"] for issue in outcome["issue"]} == {"warning"}
-    assert [name for name in ("nmae", "_has") if name in answer.text] == ["nmae", "_has"]
+    assert [name for name in ("nmae", "_text") if name in answer.text] == ["nmae", "_text"]
 
 
 async def test_a_lenient_search_still_refuses_a_value_it_cannot_read(stored: httpx.AsyncClient) -> None:

@@ -129,7 +129,9 @@ DOSES = {
     "3": {"patient": {"reference": "https://other.example/Patient/9"}, "performer": [{"actor": {"display": "?"}}]},
     "4": {"patient": {"identifier": {"value": "x|Patient"}}, "performer": [{"actor": {"reference": "urn:uuid:A"}}]},
 }
-ENTRIES = {id: INDEXER.index({"resourceType": "Immunization", **dose}).entries for id, dose in DOSES.items()}
+ENTRIES = {
+    ("Immunization", id): INDEXER.index({"resourceType": "Immunization", **dose}).entries for id, dose in DOSES.items()
+}
 INCLUDES = [
     (["Immunization:patient"], [("Patient", "1")]),
     (["Immunization:performer"], [("Organization", "o"), ("Practitioner", "d")]),
@@ -144,21 +146,16 @@ def test_included_are_the_local_resources_that_the_page_refers_to(
     wanted: list[str], expected: list[tuple[str, str]]
 ) -> None:
     read = parse(*(("_include", text) for text in wanted), type="Immunization")
-    assert include.included(read, ENTRIES) == expected
-
-
-def test_a_match_is_not_included_again() -> None:
-    read = parse(("_include", "Organization:partof"), type="Organization")
-    entries = {"a": ("partof|b|Organization",), "b": ("partof|c|Organization",)}
-    assert include.included(read, entries) == [("Organization", "c")]
+    assert include.forward(read, ENTRIES, again=False) == expected
+    assert include.forward(read, ENTRIES, again=True) == []
 
 
 def test_reverse_includes_look_for_references_to_the_page() -> None:
     read = parse(("_revinclude", "Immunization:patient"), ("_revinclude", "Observation:subject"))
-    doses, observations = include.reverse(read, ["2", "1"])
+    doses, observations = include.backward(read, [("Patient", "2"), ("Patient", "1")], again=False)
     assert (doses.type, doses.condition) == (
         "Immunization",
         {"ix": {"$in": ["patient|1|Patient", "patient|2|Patient"]}},
     )
     assert observations.type == "Observation"
-    assert include.reverse(read, []) == []
+    assert include.backward(read, [], again=False) == []

@@ -1,0 +1,163 @@
+"""What goes beyond one resource type and whole resources: chains both ways, includes that iterate, lists.
+
+https://hl7.org/fhir/R4/search.html#has · https://hl7.org/fhir/R4/search.html#revinclude
+"""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.search_examples import CCCD, CVX, transaction
+from tests.http.serving import bundle, entry
+from tests.http.test_search import found, numbers, split
+
+Json = dict[str, Any]
+
+MORE: list[Json] = [
+    {
+        "resourceType": "List",
+        "id": "l0",
+        "status": "current",
+        "mode": "working",
+        "entry": [{"item": {"reference": "Patient/p0"}}, {"item": {"reference": "Immunization/i1"}}],
+    },
+    {
+        "resourceType": "Location",
+        "id": "h0",
+        "name": "Phòng tiêm",
+        "managingOrganization": {"reference": "Organization/o1"},
+    },
+    {"resourceType": "Location", "id": "h1", "partOf": {"reference": "Location/h0"}},
+    {"resourceType": "Location", "id": "h2", "partOf": {"reference": "Location/h1"}},
+]
+
+
+@pytest.fixture(scope="module")
+async def stored(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A client of a server that holds the numbered resources and those above."""
+    more = (entry("PUT", f"{resource['resourceType']}/{resource['id']}", resource) for resource in MORE)
+    for body in (transaction(), bundle("transaction", *more)):
+        answer = await client.post("/fhir", json=body)
+        assert answer.status_code == 200, answer.text
+    return client
+
+
+ROWS = [
+    # reverse chains
+    ("Patient?_has:Immunization:patient:vaccine-code=08", "p1"),
+    (f"Patient?_has:Immunization:patient:vaccine-code={CVX}|208", "p0 p2"),
+    ("Patient?_has:Immunization:patient:vaccine-code=999", ""),
+    ("Patient?_has:Immunization:patient:date=ge2025", "p1"),
+    ("Patient?_has:Immunization:patient:status:not=completed", "p2"),
+    ("Patient?_has:Immunization:patient:status=completed,not-done&gender=male", "p1 p2"),
+    ("Patient?_has:Immunization:patient:vaccine-code=08&_has:Observation:patient:code=29463-7", "p1"),
+    ("Patient?_has:Immunization:patient:vaccine-code=208&_id=p0", "p0"),
+    ("Patient?_has:Immunization:patient:performer.name=tram", "p0"),
+    ("Organization?_has:Patient:organization:gender=male", "o1"),
+    # nested, and as the end of a chain
+    ("Organization?_has:Patient:organization:_has:Immunization:patient:lot-number=bcg", "o1"),
+    ("Organization?_has:Patient:organization:_has:Immunization:patient:lot-number=ab", "o0"),
+    ("Immunization?patient._has:Observation:patient:code=29463-7", "i1 i2"),
+    (f"Observation?subject:Patient._has:Immunization:patient:patient.identifier={CCCD}|001194000001", "b1 b4"),
+    # long chains
+    ("Location?partof.partof.organization.name=benh", "h2"),
+    ("Location?partof.organization.partof.identifier=01001", "h1"),
+    ("Location?partof.partof.organization.partof.name=tram", "h2"),
+    # lists
+    ("Patient?_list=l0", "p0"),
+    ("Immunization?_list=l0", "i1"),
+    ("Immunization?_list=l0&vaccine-code=208", ""),
+    ("Patient?_list=nothing", ""),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), ROWS, ids=[query for query, _ in ROWS])
+async def test_a_chain_finds_what_its_other_end_tells(stored: httpx.AsyncClient, query: str, expected: str) -> None:
+    assert sorted(await found(stored, query)) == expected.split()
+    assert len(await found(stored, f"{query}&_count=1")) == min(1, len(expected.split()))
+
+
+INCLUDES = [
+    ("Location?_id=h2&_include=Location:partof", "h1"),
+    ("Location?_id=h2&_include:iterate=Location:partof", "h1 h0"),
+    ("Location?_id=h2&_include:iterate=Location:partof&_include:iterate=Location:organization", "h1 h0 o1"),
+    ("Location?_id=h0&_revinclude:iterate=Location:partof", "h1 h2"),
+    ("Immunization?_id=i1&_include=Immunization:patient&_include:iterate=Patient:organization", "p1 o1"),
+    ("Immunization?_id=i1&_include=Immunization:patient&_include:iterate=Organization:partof", "p1"),
+    ("Immunization?_id=i1&_include:iterate=Patient:organization", ""),
+    (
+        "Immunization?_id=i1&_include=Immunization:patient&_include:iterate=Patient:*&_include:iterate=Organization:*",
+        "p1 o1 o0",
+    ),
+    ("Organization?_id=o0&_revinclude=Patient:organization&_revinclude:iterate=Immunization:patient", "p0 i0"),
+    ("Immunization?_id=i0&_include=*", "p0 o0"),
+    ("Immunization?_id=i0&_include=Immunization:*", "p0 o0"),
+    ("Immunization?_id=i0&_include=Immunization:*:Organization", "o0"),
+    ("Patient?_id=p1&_revinclude=Immunization:*", "i1 i2"),
+    ("Patient?_id=p1&_revinclude=Observation:*&_revinclude=Encounter:*", "b0 b2 e0 e1 e2"),
+    ("Patient?_id=p0&_revinclude=Questionnaire:*", ""),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), INCLUDES, ids=[query for query, _ in INCLUDES])
+async def test_includes_follow_what_has_been_included(stored: httpx.AsyncClient, query: str, expected: str) -> None:
+    type, parameters = split(query)
+    answer = await stored.get(f"/fhir/{type}?{parameters}")
+    assert sorted(numbers(answer, "include")) == sorted(expected.split())
+    assert len(numbers(answer)) == 1
+
+
+async def test_a_circle_of_references_ends(client: httpx.AsyncClient) -> None:
+    circle = [
+        {
+            "resourceType": "Organization",
+            "id": f"c{n}",
+            "name": f"Vòng {n}",
+            "partOf": {"reference": f"Organization/c{(n + 1) % 3}"},
+        }
+        for n in range(3)
+    ]
+    rows = (entry("PUT", f"Organization/{resource['id']}", resource) for resource in circle)
+    assert (await client.post("/fhir", json=bundle("transaction", *rows))).status_code == 200
+    answer = await client.get("/fhir/Organization?_id=c0&_include:iterate=Organization:partof")
+    assert (numbers(answer), sorted(numbers(answer, "include"))) == (["c0"], ["c1", "c2"])
+
+
+REFUSED = [
+    ("Patient?_has=x", "_has"),
+    ("Patient?_has:Immunization:patient=x", "_has:Immunization:patient"),
+    ("Patient?_has:Immunisation:patient:date=2024", "_has:Immunisation"),
+    ("Patient?_has:Immunization:location:date=2024", "location of Immunization does not refer to Patient"),
+    ("Patient?_has:Immunization:patient:nothing=2024", "nothing"),
+    ("Patient?_has:Immunization:patient:date=soon", "soon"),
+    ("Location?" + "partof." * 6 + "name=x", "5 references at most"),
+    ("Patient?" + "_has:Group:member:" * 6 + "_id=x", "5 references at most"),
+    ("Observation?focus.focus.focus.focus.focus.code=x", "kinds of resources"),
+    ("Patient?_list=$current-problems", "_list"),
+    ("Patient?_include:recurse=Patient:organization", "iterate"),
+    ("Patient?_revinclude=*", "_revinclude=Type:*"),
+    ("Patient?_include:iterate=*", "_include=Type:*"),
+    ("Patient?_include:iterate=Patient:nothing", "Patient:nothing"),
+]
+
+
+@pytest.mark.parametrize(("query", "named"), REFUSED, ids=[query[:60] for query, _ in REFUSED])
+async def test_what_cannot_be_followed_is_refused_with_the_reason(
+    stored: httpx.AsyncClient, query: str, named: str
+) -> None:
+    type, parameters = split(query)
+    answer = await stored.get(f"/fhir/{type}?{parameters}")
+    assert answer.status_code == 400, answer.text
+    assert named in answer.json()["issue"][0]["diagnostics"]
+
+
+async def test_the_capability_statement_names_what_can_be_included(stored: httpx.AsyncClient) -> None:
+    [rest] = (await stored.get("/fhir/metadata")).json()["rest"]
+    rows = {row["type"]: row for row in rest["resource"]}
+    for type in ("Patient", "Organization", "Immunization"):
+        for text in rows[type]["searchInclude"]:
+            assert (await stored.get(f"/fhir/{type}?_include={text}&_count=1")).status_code == 200, text
+        for text in rows[type].get("searchRevInclude", ()):
+            assert (await stored.get(f"/fhir/{type}?_revinclude={text}&_count=1&_id=p0")).status_code == 200, text
+    assert "Immunization:patient" in rows["Patient"]["searchRevInclude"]
