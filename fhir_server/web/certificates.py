@@ -61,8 +61,8 @@ async def _answer(request: Request, interaction: Invoke) -> Response:
     kept = {"cache-control": answer.cache or "no-store", "x-content-type-options": "nosniff"}
     if answer.tag is not None:
         kept["etag"] = f'"{answer.tag}"'
-        if kept["etag"] in [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]:
-            return Response(status_code=304, headers=kept)
+    if negotiation.unchanged(headers.get("if-none-match", ""), answer.tag):
+        return Response(status_code=304, headers=kept)
     return Response(answer.body, answer.status, kept, answer.media_type)
 
 

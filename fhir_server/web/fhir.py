@@ -72,7 +72,10 @@ async def _reply(ctx: Context, scope: Scope, headers: dict[str, str], receive: R
     said = await _request(ctx, method, scope, headers, query, receive)
     interaction = understand(said, ctx.server.definitions.resource_types)
     answer = await dispatch(ctx, interaction)
-    return reply(ctx, interaction, answer)
+    said_in_full = reply(ctx, interaction, answer)
+    if negotiation.unchanged(headers.get("if-none-match", ""), answer.tag):
+        return Reply(304, b"", said_in_full.headers)
+    return said_in_full
 
 
 async def _request(
@@ -169,7 +172,7 @@ def refusal(error: Exception, language: Literal["vi", "en"]) -> Reply:
 async def send_reply(send: Send, reply: Reply, head: bool = False) -> None:
     """Send `reply`, without its body when only the head was asked for."""
     headers = [*reply.headers, (b"x-content-type-options", b"nosniff")]
-    if reply.status != 204:
+    if reply.status not in {204, 304}:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if head else reply.body})

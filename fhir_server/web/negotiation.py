@@ -60,6 +60,11 @@ def preferences(prefer: str) -> dict[str, str]:
     return found
 
 
+def unchanged(if_none_match: str, tag: str | None) -> bool:
+    """Return whether the client has what `tag` names already (RFC 9110, 13.1.2: weak comparison)."""
+    return tag is not None and tag in [each.strip().removeprefix("W/").strip('"') for each in if_none_match.split(",")]
+
+
 def language(accept_language: str, otherwise: Literal["vi", "en"]) -> Literal["vi", "en"]:
     """Return the language of messages that the caller likes best, of the two there are."""
     ranked: list[tuple[float, int, Literal["vi", "en"]]] = []

@@ -1,0 +1,135 @@
+"""What the server says that it can do, it can: /metadata is walked and every claim tried.
+
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.http.serving import PATIENT, bundle, entry
+
+Json = dict[str, Any]
+
+PLAUSIBLE = {
+    "token": "a",
+    "string": "a",
+    "date": "2024-01-01",
+    "number": "1",
+    "quantity": "1||mg",
+    "uri": "http://example.org/a",
+    "reference": "a",
+}
+
+
+@pytest.fixture(scope="module")
+async def statement(client: httpx.AsyncClient) -> Json:
+    answer = await client.get("/fhir/metadata")
+    assert answer.status_code == 200
+    found: Json = answer.json()
+    return found
+
+
+async def test_the_statement_is_a_valid_capability_statement(client: httpx.AsyncClient, statement: Json) -> None:
+    answer = await client.post("/fhir/CapabilityStatement/$validate", json=statement)
+    issues = answer.json()["issue"]
+    assert [row for row in issues if row["severity"] in ("error", "fatal")] == []
+    assert (statement["fhirVersion"], statement["kind"]) == ("4.0.1", "instance")
+    assert statement["implementation"]["url"] == f"{client.base_url}/fhir"
+
+
+async def test_every_type_of_r4_that_can_be_stored_is_there(statement: Json) -> None:
+    types = {row["type"] for row in statement["rest"][0]["resource"]}
+    assert len(types) == 146
+    assert types >= {"Patient", "Immunization", "ImmunizationRecommendation", "Medication", "AdverseEvent"}
+
+
+async def test_every_type_does_what_it_claims(client: httpx.AsyncClient, statement: Json) -> None:
+    for row in statement["rest"][0]["resource"]:
+        type = row["type"]
+        assert {each["code"] for each in row["interaction"]} >= {"read", "vread", "create", "update", "search-type"}
+        read, versions = await client.get(f"/fhir/{type}/none"), await client.get(f"/fhir/{type}/none/_history")
+        vread, deleted = await client.get(f"/fhir/{type}/none/_history/1"), await client.delete(f"/fhir/{type}/none")
+        assert [each.status_code for each in (read, vread, versions, deleted)] == [404, 404, 404, 204], type
+        empty = await client.post(f"/fhir/{type}", json={"resourceType": type, "id": "x", "nonsense": 1})
+        assert empty.status_code == 422, type  # read and judged as what it is
+        page = await client.get(f"/fhir/{type}")
+        assert (page.status_code, page.json()["type"]) == (200, "searchset"), type
+
+
+def value(parameter: Json) -> str:
+    """Return a plausible value of a search parameter."""
+    special = {"_lastUpdated": "2024-01-01", "_id": "a"}
+    return special.get(parameter["name"], PLAUSIBLE.get(parameter["type"], "a"))
+
+
+async def test_every_search_parameter_can_be_searched(client: httpx.AsyncClient, statement: Json) -> None:
+    # A batch of searches for each type: the same corridor, and a tenth of the time.
+    tried = 0
+    for row in statement["rest"][0]["resource"]:
+        simple = [each for each in row["searchParam"] if each["type"] not in ("composite", "special")]
+        queries = [f"{row['type']}?{each['name']}={value(each)}" for each in simple]
+        queries += [f"{row['type']}?_include={each}" for each in row.get("searchInclude", ())]
+        queries += [f"{row['type']}?_revinclude={each}" for each in row.get("searchRevInclude", ())]
+        queries += [f"{row['type']}?_sort=-{each['name']}" for each in simple if each["type"] in ("date", "string")]
+        answer = await client.post("/fhir", json=bundle("batch", *(entry("GET", query) for query in queries)))
+        statuses = {
+            query: said["response"]["status"] for query, said in zip(queries, answer.json()["entry"], strict=True)
+        }
+        assert {query: status for query, status in statuses.items() if status != "200 OK"} == {}
+        tried += len(queries)
+    assert tried > 2000
+
+
+async def test_composite_parameters_can_be_searched(client: httpx.AsyncClient, statement: Json) -> None:
+    for row in statement["rest"][0]["resource"]:
+        for each in row["searchParam"]:
+            if each["type"] == "composite":
+                answer = await client.get(f"/fhir/{row['type']}?{each['name']}=a")
+                # One part only: refused for the number of its parts, not for its name.
+                assert answer.status_code == 400, each
+                assert each["name"] in answer.json()["issue"][0]["diagnostics"]
+                assert "has no search parameter" not in answer.text
+
+
+async def test_every_operation_exists_where_it_is_claimed(client: httpx.AsyncClient, statement: Json) -> None:
+    [rest] = statement["rest"]
+    claimed: set[tuple[str | None, str]] = {(None, each["name"]) for each in rest.get("operation", ())}
+    claimed |= {(row["type"], each["name"]) for row in rest["resource"] for each in row.get("operation", ())}
+    assert {name for _, name in claimed} >= {"validate", "issue-certificate", "immunization-status"}
+    for type, name in claimed:
+        steps = [type, f"${name}"] if type else [f"${name}"]
+        at_type = await client.post(f"/fhir/{'/'.join(steps)}", json={"resourceType": "Parameters"})
+        at_one = await client.post(f"/fhir/{type or 'Patient'}/none/${name}", json={"resourceType": "Parameters"})
+        exists = [answer for answer in (at_type, at_one) if "does not exist at this address" not in answer.text]
+        assert exists, (type, name)
+        assert all(answer.status_code < 500 for answer in (at_type, at_one)), (type, name)
+
+
+async def test_batch_and_transaction_exist(client: httpx.AsyncClient, statement: Json) -> None:
+    assert {each["code"] for each in statement["rest"][0]["interaction"]} >= {"batch", "transaction"}
+    for kind in ("batch", "transaction"):
+        answer = await client.post("/fhir", json=bundle(kind, entry("POST", "Patient", PATIENT)))
+        assert (answer.status_code, answer.json()["type"]) == (200, f"{kind}-response")
+
+
+async def test_the_statement_is_kept_by_clients_until_it_changes(client: httpx.AsyncClient) -> None:
+    first = await client.get("/fhir/metadata")
+    assert "max-age" in first.headers["cache-control"]
+    again = await client.get("/fhir/metadata", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await client.get("/fhir/metadata", headers={"if-none-match": '"x"'})).status_code == 200
+
+
+async def test_what_is_not_there_of_it_is_refused(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/fhir/metadata/x")).json()["resourceType"] == "OperationOutcome"
+    assert (await client.post("/fhir/metadata", json={})).json()["resourceType"] == "OperationOutcome"
+
+
+async def test_a_conditional_read_is_not_claimed_unless_it_works(client: httpx.AsyncClient, statement: Json) -> None:
+    [row] = [row for row in statement["rest"][0]["resource"] if row["type"] == "Patient"]
+    created = await client.post("/fhir/Patient", json=PATIENT)
+    answer = await client.get(created.headers["location"], headers={"if-none-match": created.headers["etag"]})
+    works = answer.status_code == 304
+    assert works == (row["conditionalRead"] in ("not-match", "full-support"))
