@@ -19,7 +19,8 @@ from fhir_server.settings import Check, Settings
 
 Json = dict[str, Any]
 
-INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")
+SYSTEM = ("batch", "transaction", "history-system")
 SOFTWARE = "fhir-immunization-server"
 
 
@@ -56,7 +57,7 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
                     "unless it was opened on purpose."
                 },
                 "resource": [_resource(catalogue, settings, type) for type in sorted(definitions.resource_types)],
-                "interaction": [{"code": "batch"}, {"code": "transaction"}],
+                "interaction": [{"code": code} for code in SYSTEM],
                 "operation": _operations("system", None),
             }
         ],

@@ -72,7 +72,7 @@ async def perform(ctx: Context, interaction: Interaction) -> Answer:
         case Delete(type, id, if_match):
             return await write.delete(ctx, type, id, if_match)
         case History(type, id, params):
-            return await history.instance(ctx, type, id, list(params))
+            return await history.history(ctx, type, id, list(params))
         case Search(type, params):
             return await search.search(ctx, type, list(params))
         case Bundle(resource):

@@ -52,8 +52,8 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    type: str
-    id: str
+    type: str | None  # None: of the whole system
+    id: str | None  # None: of all resources of the type
     params: Params = ()
 
 
@@ -124,10 +124,8 @@ def parameters(query: str | bytes) -> Params:
 def understand(said: Request, types: Collection[str]) -> Interaction:
     """Return the interaction that `said` asks for; raise the FhirError that says why there is none."""
     match said.path:
-        case ():
+        case () | ("metadata" | "_history",):
             return _system(said)
-        case ("metadata",) if said.method == "GET":
-            return Capabilities()
         case (name,) if name.startswith("$"):
             return _invoke(said, name[1:], None, None)
         case (type, *_) if type not in types:
@@ -138,6 +136,8 @@ def understand(said: Request, types: Collection[str]) -> Interaction:
             return _type(said, type)
         case (type, "_search") if said.method == "POST":
             return Search(type, (*said.params, *said.form))
+        case (type, "_history") if said.method == "GET":
+            return History(type, None, said.params)
         case (type, name) if name.startswith("$"):
             return _invoke(said, name[1:], type, None)
         case (type, id):
@@ -152,12 +152,20 @@ def understand(said: Request, types: Collection[str]) -> Interaction:
 
 
 def _system(said: Request) -> Interaction:
-    if said.method == "POST":
-        return Bundle(said.body)
-    raise NotSupported(
-        "Search over all types is not supported: ask for one type, such as GET Patient?…",
-        "Chưa hỗ trợ tìm kiếm trên mọi loại: hãy tìm theo từng loại, ví dụ GET Patient?…",
-    )
+    match said.method, said.path:
+        case "POST", ():
+            return Bundle(said.body)
+        case "GET", ("metadata",):
+            return Capabilities()
+        case "GET", ("_history",):
+            return History(None, None, said.params)
+        case "GET", ():
+            raise NotSupported(
+                "Search over all types is not supported: ask for one type, such as GET Patient?…",
+                "Chưa hỗ trợ tìm kiếm trên mọi loại: hãy tìm theo từng loại, ví dụ GET Patient?…",
+            )
+        case _:
+            raise _not_here(said)
 
 
 def _type(said: Request, type: str) -> Interaction:
