@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from fhir_server import wire
+from fhir_server.interactions import subset
 from fhir_server.interactions.answer import Answer
-from fhir_server.outcome import NotSupported, TooCostly, outcome
+from fhir_server.outcome import TooCostly, outcome
 from fhir_server.search import bundle, include, page, plan
 from fhir_server.search import query as reading
 from fhir_server.search.plan import Follows, Plan, Referred, SortBy
@@ -25,7 +26,6 @@ Key = tuple[str, str]
 async def search(ctx: Context, type: str, params: Params) -> Answer:
     """Answer with a searchset Bundle: one page of matches and what `_include` and `_revinclude` ask for."""
     query = reading.parse(ctx.server.indexer.catalogue, type, params, now=ctx.now, lenient=ctx.lenient)
-    _require_whole(query)
     steps = plan.plan(query, ctx.server.indexer.catalogue)
     condition = await _condition(ctx, steps)
     total = await _total(ctx, query, condition)
@@ -40,8 +40,8 @@ async def search(ctx: Context, type: str, params: Params) -> Answer:
     )
     matches = found[: query.count]
     cursor = page.sign(ctx.server.cursor_key, query, matches[-1].key) if len(found) > query.count else None
-    entries = [_entry(ctx, match.stored, "match") for match in matches]
-    entries += [_entry(ctx, stored, "include") for stored in await _included(ctx, query, matches)]
+    entries = [_entry(ctx, query, match.stored, "match") for match in matches]
+    entries += [_entry(ctx, query, stored, "include") for stored in await _included(ctx, query, matches)]
     links = page.links(ctx.base_url, query, cursor)
     return Answer(200, bundle.searchset(links, entries, total=total, outcome=_notes(ctx, query)))
 
@@ -53,15 +53,6 @@ async def matches(ctx: Context, type: str, params: Params, limit: int) -> list[S
     condition = await _condition(ctx, steps)
     found = [] if condition is None else await _find(ctx, steps, condition, None, limit)
     return [each.stored for each in found]
-
-
-def _require_whole(query: Query) -> None:
-    """Raise NotSupported for parts of resources: they come with their tag SUBSETTED, which needs decoding."""
-    if query.elements or query.summary in {"true", "text", "data"}:
-        raise NotSupported(
-            "_elements and _summary other than count and false are not supported: ask for whole resources",
-            "Chưa hỗ trợ _elements và _summary khác count, false: hãy yêu cầu tài nguyên đầy đủ",
-        )
 
 
 async def _condition(ctx: Context, steps: Plan) -> dict[str, Any] | None:
@@ -189,9 +180,13 @@ def _bound(count: int, most: int) -> None:
         )
 
 
-def _entry(ctx: Context, stored: Stored, mode: bundle.Mode) -> bundle.Entry:
+def _entry(ctx: Context, query: Query, stored: Stored, mode: bundle.Mode) -> bundle.Entry:
     assert stored.raw is not None
-    return bundle.Entry(f"{ctx.base_url}/{stored.type}/{stored.id}", stored.raw, mode)
+    elements = query.elements if mode == "match" else ()
+    raw = stored.raw
+    if not subset.whole(query.summary, elements):
+        raw = subset.subset(ctx.server.definitions, raw, query.summary, elements)
+    return bundle.Entry(f"{ctx.base_url}/{stored.type}/{stored.id}", raw, mode)
 
 
 def _notes(ctx: Context, query: Query) -> bytes | None:

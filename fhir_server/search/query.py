@@ -112,6 +112,7 @@ def parse(
                 ignored.append(refused.issue._replace(severity="warning"))
             else:
                 problems.append(refused)
+    problems += _contradictions(draft)
     if problems:
         raise _refusal(problems)
     return Query(
@@ -123,6 +124,19 @@ def parse(
         ignored=tuple(ignored),
         **draft.result,
     )
+
+
+def _contradictions(draft: _Draft) -> list[Refused]:
+    """Return what is wrong with the parameters together."""
+    summary = draft.result.get("summary", "false")
+    found = []
+    if draft.result.get("elements") and summary not in {"false", "count"}:
+        found.append(_invalid("_elements", "not together with _summary", "không dùng cùng với _summary"))
+    if summary == "text" and (draft.includes or draft.revincludes):
+        found.append(
+            _invalid("_summary", "text brings nothing along: leave _include out", "text không kèm _include: hãy bỏ đi")
+        )
+    return found
 
 
 def _refusal(problems: list[Refused]) -> BadRequest | NotSupported:
