@@ -3,12 +3,15 @@
 https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/
 """
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from fhir_server.outcome import FhirError
 
 router = APIRouter(prefix="/health")
+PATIENCE = 2  # seconds; whoever asks wants to know now where to send the next request
 
 
 @router.get("/live")
@@ -23,8 +26,9 @@ async def ready(request: Request) -> JSONResponse:
     server = getattr(request.app.state, "server", None)
     try:
         if server is not None:
-            await server.store.ping()
+            async with asyncio.timeout(PATIENCE):
+                await server.store.ping()
             return JSONResponse({"status": "ready"})
-    except FhirError:
+    except (FhirError, TimeoutError):
         pass
     return JSONResponse({"status": "not ready"}, status_code=503, headers={"retry-after": "2"})
