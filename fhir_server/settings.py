@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     ] = ()
     references: Annotated[Check, Field(description="Refuse references to resources that are not stored")] = Check.OFF
     update_create: Annotated[bool, Field(description="PUT to an unknown id creates the resource")] = True
+    identical_update: Annotated[bool, Field(description="An update that changes nothing makes a new version")] = False
+    max_delete: Annotated[
+        int, Field(description="Most resources that one conditional delete removes; more match: 412", ge=1, le=1000)
+    ] = 1
     max_body: Annotated[int, Field(description="Largest request body in bytes", ge=1024)] = 16 * MIB
     max_entries: Annotated[int, Field(description="Most entries of a batch or transaction Bundle", ge=1)] = 1000
 

@@ -25,9 +25,11 @@ _HEAD = ("resourceType", "id", "meta")
 
 
 def digest(resource: Json) -> bytes:
-    """Return 16 bytes that are equal for equal content, whatever its version and time."""
+    """Return 16 bytes that are equal for equal content, whatever its version and time and where its meta stands."""
     meta = {name: value for name, value in resource.get("meta", {}).items() if name not in _GIVEN}
-    return blake2b(wire.dumps({**resource, "meta": meta}), digest_size=16).digest()
+    rest = {name: value for name, value in resource.items() if name not in _HEAD}
+    content = [resource["resourceType"], resource.get("id"), meta, rest]
+    return blake2b(wire.dumps(content), digest_size=16).digest()
 
 
 def instant(moment: datetime) -> str:

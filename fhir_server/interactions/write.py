@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.interactions import answer
+from fhir_server.interactions import answer, claims
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import digest, stamped
 from fhir_server.outcome import BadRequest, Conflict, Issue, MethodNotAllowed, PreconditionFailed, Unprocessable
@@ -79,8 +79,13 @@ async def require_references(ctx: Context, checked: Checked, own: Key | None = N
         raise Unprocessable("A reference leads to nothing", issues=issues)
 
 
-def put(ctx: Context, resource: Json, id: str, superseded: Stored | None, method: str) -> Put:
-    """Return the write that makes `resource` the version after `superseded`."""
+def put(
+    ctx: Context, resource: Json, id: str, superseded: Stored | None, method: str, claimed: Sequence[str] = ()
+) -> Put:
+    """Return the write that makes `resource` the version after `superseded`.
+
+    It holds `claimed`, and of what the superseded version claims all that is still true of it.
+    """
     sequence = ctx.server.clock.next(ctx.now, after=superseded.sequence if superseded else 0)
     version = superseded.version + 1 if superseded else 1
     type = resource["resourceType"]
@@ -90,8 +95,23 @@ def put(ctx: Context, resource: Json, id: str, superseded: Stored | None, method
         new=Stored(type, id, version, sequence, wire.dumps(written), digest({**resource, "id": id}), method),
         superseded=superseded,
         entries=index.entries,
+        claims=tuple(
+            dict.fromkeys(
+                (
+                    *claims.kept(superseded.claims if superseded else (), index.entries),
+                    *claims.begun(claimed, index.entries),
+                )
+            )
+        ),
         patient=index.patient,
     )
+
+
+def unchanged(ctx: Context, resource: Json, id: str, superseded: Stored | None) -> bool:
+    """Return whether to store `resource` would change nothing, and the settings want no version of that."""
+    if superseded is None or superseded.raw is None or ctx.server.settings.identical_update:
+        return False
+    return superseded.digest == digest({**resource, "id": id})
 
 
 def tombstone(ctx: Context, superseded: Stored) -> Put:
@@ -110,14 +130,22 @@ async def create(ctx: Context, type: str, resource: Any) -> Answer:
     return answer.of(write.new, 201, location=True)
 
 
-async def update(ctx: Context, type: str, id: str, resource: Any, if_match: int | None) -> Answer:
-    """Store the next version of a resource, or its first when the settings allow; `if_match` names the version seen."""
+async def update(
+    ctx: Context, type: str, id: str, resource: Any, if_match: int | None, only_new: bool = False
+) -> Answer:
+    """Store the next version of a resource, or its first when the settings allow.
+
+    `if_match` names the version seen; with `only_new` the resource must not exist yet (If-None-Match: *).
+    """
     checked = check(ctx, type, with_id(resource, id))
     await require_references(ctx, checked, (type, id))
     for _ in range(ATTEMPTS):
         superseded = await ctx.server.store.read(type, id)
         require_version(superseded, type, id, if_match)
+        require_new(superseded, only_new)
         require_update_create(ctx, superseded, type, id)
+        if superseded and unchanged(ctx, checked.resource, id, superseded):
+            return answer.of(superseded, 200, location=True)
         write = put(ctx, checked.resource, id, superseded, "PUT")
         try:
             await ctx.server.store.write(write)
@@ -168,6 +196,16 @@ def require_version(superseded: Stored | None, type: str, id: str, if_match: int
         f"If-Match says version {if_match} of {type}/{id}, but {found} is current: read it again, then decide",
         f"If-Match ghi phiên bản {if_match} của {type}/{id} nhưng bản hiện hành khác: hãy đọc lại rồi quyết định",
     )
+
+
+def require_new(superseded: Stored | None, only_new: bool) -> None:
+    """Raise PreconditionFailed when the client sent If-None-Match: * and the resource exists."""
+    if only_new and superseded is not None and superseded.raw is not None:
+        name = f"{superseded.type}/{superseded.id}"
+        raise PreconditionFailed(
+            f"If-None-Match: * asks that {name} does not exist, but it does: leave the header out to update it",
+            f"If-None-Match: * yêu cầu {name} chưa tồn tại nhưng đã có: hãy bỏ tiêu đề này để cập nhật",
+        )
 
 
 def require_update_create(ctx: Context, superseded: Stored | None, type: str, id: str) -> None:

@@ -13,7 +13,7 @@ import orjson
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import instant
 from fhir_server.outcome import BadRequest, FhirError, Issue, TooLarge, outcome
-from fhir_server.rest.interaction import Bundle, Create, Interaction, Request, Update, request, understand
+from fhir_server.rest.interaction import Bundle, Interaction, Request, Stores, request, understand
 from fhir_server.server import Context
 
 Json = dict[str, Any]
@@ -124,7 +124,7 @@ async def _alone(ctx: Context, entry: Json, position: int, dispatch: Dispatch) -
 
 def answered(ctx: Context, interaction: Interaction, answer: Answer) -> bytes:
     """Return the response entry for `answer`, with the resource when it was asked for."""
-    written = isinstance(interaction, Create | Update)
+    written = isinstance(interaction, Stores)
     body = answer.body if not written or ctx.prefer == "representation" else None
     return response(
         answer.status,
@@ -135,7 +135,7 @@ def answered(ctx: Context, interaction: Interaction, answer: Answer) -> bytes:
     )
 
 
-_PHRASES = {200: "OK", 201: "Created", 204: "No Content"}
+_PHRASES = {200: "OK", 201: "Created", 204: "No Content", 304: "Not Modified"}
 
 
 def response(

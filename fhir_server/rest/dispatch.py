@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html
 import time
 from typing import assert_never
 
-from fhir_server.interactions import history, read, search, write
+from fhir_server.interactions import conditional, history, read, search, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
 from fhir_server.outcome import Forbidden
@@ -14,6 +14,8 @@ from fhir_server.rest import audit, bundle, capabilities, transaction
 from fhir_server.rest.interaction import (
     Bundle,
     Capabilities,
+    ConditionalDelete,
+    ConditionalUpdate,
     Create,
     Delete,
     History,
@@ -58,19 +60,25 @@ def authorise(ctx: Context, interaction: Interaction) -> None:
         )
 
 
-async def perform(ctx: Context, interaction: Interaction) -> Answer:
+async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C901 — one case for each interaction
     """Hand `interaction` to its conductor."""
     match interaction:
-        case Read(type, id):
-            return await read.read(ctx, type, id)
-        case VRead(type, id, version):
-            return await read.vread(ctx, type, id, version)
-        case Create(type, resource):
-            return await write.create(ctx, type, resource)
-        case Update(type, id, resource, if_match):
-            return await write.update(ctx, type, id, resource, if_match)
+        case Read(type, id, unless):
+            return conditional.news(await read.read(ctx, type, id), unless)
+        case VRead(type, id, version, unless):
+            return conditional.news(await read.vread(ctx, type, id, version), unless)
+        case Create(type, resource, condition):
+            if condition is None:
+                return await write.create(ctx, type, resource)
+            return await conditional.create(ctx, type, resource, condition)
+        case Update(type, id, resource, if_match, only_new):
+            return await write.update(ctx, type, id, resource, if_match, only_new)
+        case ConditionalUpdate(type, params, resource, if_match, only_new):
+            return await conditional.update(ctx, type, resource, params, if_match, only_new)
         case Delete(type, id, if_match):
             return await write.delete(ctx, type, id, if_match)
+        case ConditionalDelete(type, params):
+            return await conditional.delete(ctx, type, params)
         case History(type, id, params):
             return await history.history(ctx, type, id, list(params))
         case Search(type, params):

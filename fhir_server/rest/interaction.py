@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from fhir_server.interactions.conditional import Unless
 from fhir_server.interactions.write import ID
 from fhir_server.operations.table import OPERATIONS
 from fhir_server.outcome import BadRequest, MethodNotAllowed, NotFound, NotSupported
+from fhir_server.rest import headers
 
 Params = tuple[tuple[str, str], ...]
 
@@ -20,6 +22,7 @@ Params = tuple[tuple[str, str], ...]
 class Read:
     type: str
     id: str
+    unless: Unless | None = None  # None: answered in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,14 @@ class VRead:
     type: str
     id: str
     version: int
+    unless: Unless | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
     type: str
     resource: Any
+    if_none_exist: Params | None = None  # the condition under which there is one already
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,16 @@ class Update:
     id: str
     resource: Any
     if_match: int | None = None
+    only_new: bool = False  # If-None-Match: *
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalUpdate:
+    type: str
+    params: Params
+    resource: Any
+    if_match: int | None = None
+    only_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,12 @@ class Delete:
     type: str
     id: str
     if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalDelete:
+    type: str
+    params: Params
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +107,9 @@ class Invoke:
     resource: Any = None
 
 
-Interaction = Read | VRead | Create | Update | Delete | History | Search | Bundle | Capabilities | Invoke
+# After these, Prefer says what comes back.
+Stores = Create | Update | ConditionalUpdate
+Interaction = Read | VRead | Stores | Delete | ConditionalDelete | History | Search | Bundle | Capabilities | Invoke
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +168,7 @@ def understand(said: Request, types: Collection[str]) -> Interaction:
         case (type, id, "_history") if said.method == "GET":
             return History(type, valid_id(id), said.params)
         case (type, id, "_history", version) if said.method == "GET":
-            return VRead(type, valid_id(id), _version(version))
+            return VRead(type, valid_id(id), _version(version), headers.unless(said.headers))
         case (type, id, name) if name.startswith("$"):
             return _invoke(said, name[1:], type, valid_id(id))
     raise _not_here(said)
@@ -173,13 +196,16 @@ def _type(said: Request, type: str) -> Interaction:
         case "GET":
             return Search(type, said.params)
         case "POST":
-            _unconditional(said, "if-none-exist")
-            return Create(type, said.body)
-        case "PUT" | "DELETE" | "PATCH":
-            raise NotSupported(
-                f"Conditional {said.method} is not supported: name the resource, {said.method} {type}/[id]",
-                f"Chưa hỗ trợ {said.method} có điều kiện: hãy nêu rõ tài nguyên, {said.method} {type}/[id]",
+            wanted = headers.if_none_exist(said.headers)
+            return Create(type, said.body, None if wanted is None else parameters(wanted))
+        case "PUT":
+            return ConditionalUpdate(
+                type, _condition(said), said.body, headers.if_match(said.headers), headers.only_new(said.headers)
             )
+        case "DELETE":
+            return ConditionalDelete(type, _condition(said))
+        case "PATCH":
+            raise NotSupported("PATCH is not supported: use PUT", "Chưa hỗ trợ PATCH: hãy dùng PUT")
         case _:
             raise _not_here(said)
 
@@ -187,23 +213,23 @@ def _type(said: Request, type: str) -> Interaction:
 def _instance(said: Request, type: str, id: str) -> Interaction:
     match said.method:
         case "GET":
-            return Read(type, id)
+            return Read(type, id, headers.unless(said.headers))
         case "PUT":
-            _unconditional(said, "if-none-match")
-            return Update(type, id, said.body, if_match(said))
+            return Update(type, id, said.body, headers.if_match(said.headers), headers.only_new(said.headers))
         case "DELETE":
-            return Delete(type, id, if_match(said))
+            return Delete(type, id, headers.if_match(said.headers))
         case _:
             raise _not_here(said)
 
 
-def _unconditional(said: Request, header: str) -> None:
-    # To store unconditionally what was asked for conditionally would make the duplicates that the client fears.
-    if header in said.headers:
-        raise NotSupported(
-            f"The header {header.title()} is not supported yet: search first, then send without it",
-            f"Chưa hỗ trợ tiêu đề {header.title()}: hãy tìm kiếm trước rồi gửi không kèm tiêu đề này",
+def _condition(said: Request) -> Params:
+    """Return the parameters that choose the resource; raise BadRequest when there are none."""
+    if not said.params:
+        raise BadRequest(
+            f"{said.method} needs an id or a condition: {said.path[0]}/[id], or {said.path[0]}?identifier=…",
+            f"{said.method} cần id hoặc điều kiện: {said.path[0]}/[id], hoặc {said.path[0]}?identifier=…",
         )
+    return said.params
 
 
 def _invoke(said: Request, name: str, type: str | None, id: str | None) -> Invoke:
@@ -233,20 +259,6 @@ def _version(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
         raise NotFound(f"'{text[:80]}' is not a version of this server", f"'{text[:80]}' không phải số phiên bản")
     return int(text)
-
-
-def if_match(said: Request) -> int | None:
-    """Return the version that If-Match names; raise BadRequest when it is not `W/"3"`."""
-    text = said.headers.get("if-match")
-    if text is None:
-        return None
-    found = re.fullmatch(r'\s*(?:W/)?"?([1-9][0-9]{0,8})"?\s*', text)
-    if not found:
-        raise BadRequest(
-            f'If-Match: {text[:64]} names no version: copy the ETag you were given, such as W/"3"',
-            f'If-Match: {text[:64]} không nêu phiên bản: hãy chép ETag đã nhận, ví dụ W/"3"',
-        )
-    return int(found[1])
 
 
 def _not_here(said: Request) -> MethodNotAllowed:

@@ -10,7 +10,7 @@ from typing import Any
 from fhir_server.interactions import answer as answers
 from fhir_server.interactions import write
 from fhir_server.interactions.answer import Answer
-from fhir_server.outcome import BadRequest, FhirError, Issue, Unprocessable, outcome
+from fhir_server.outcome import BadRequest, FhirError, Issue, NotSupported, Unprocessable, outcome
 from fhir_server.rest.bundle import (
     Authorise,
     Dispatch,
@@ -24,6 +24,8 @@ from fhir_server.rest.bundle import (
 from fhir_server.rest.interaction import (
     Bundle,
     Capabilities,
+    ConditionalDelete,
+    ConditionalUpdate,
     Create,
     Delete,
     History,
@@ -74,6 +76,14 @@ def _understand(ctx: Context, entry: Any, position: int) -> Entry:
         raise BadRequest(f"{at} is a URI", f"{at} phải là URI", (), at)
     key: Key | None = None
     match interaction:
+        case ConditionalUpdate() | ConditionalDelete() | Create(if_none_exist=tuple()) | Update(only_new=True):
+            at = f"Bundle.entry[{position}].request"
+            raise NotSupported(
+                f"{at}: conditions are not supported in a transaction yet",
+                f"{at}: chưa hỗ trợ điều kiện trong giao dịch",
+                (),
+                at,
+            )
         case Create(type):
             key = (type, ctx.new_id())
         case Update(type, id) | Delete(type, id):

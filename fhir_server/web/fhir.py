@@ -17,7 +17,7 @@ from fhir_server.interactions.answer import Answer
 from fhir_server.outcome import BadRequest, Issue, TooLarge, Unavailable, outcome
 from fhir_server.rest import audit
 from fhir_server.rest.dispatch import dispatch
-from fhir_server.rest.interaction import Create, Interaction, Request, Update, parameters, understand
+from fhir_server.rest.interaction import Interaction, Request, Stores, parameters, understand
 from fhir_server.server import Context, Server
 from fhir_server.web import negotiation
 
@@ -142,7 +142,7 @@ def reply(ctx: Context, interaction: Interaction, answer: Answer) -> Reply:
         headers.append((b"location", f"{ctx.base_url}/{answer.location}".encode()))
     headers.append((b"cache-control", (answer.cache or "no-store").encode()))
     body = answer.body or b""
-    if isinstance(interaction, Create | Update):
+    if isinstance(interaction, Stores):
         body = _preferred(ctx, answer, body)
     return Reply(answer.status, body, headers)
 

@@ -82,7 +82,7 @@ async def test_of_fifty_parallel_updates_with_if_match_one_wins_each_version(cli
             *(
                 client.put(
                     f"{FHIR}/Patient/{id}",
-                    json={**PATIENT, "id": id, "multipleBirthInteger": number},
+                    json={**PATIENT, "id": id, "multipleBirthInteger": 100 * version + number},
                     headers={"if-match": f'W/"{version}"'},
                 )
                 for number in range(50)
