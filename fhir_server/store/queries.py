@@ -8,17 +8,22 @@ A page begins where a key ends, not at an offset: the cursor is stateless and de
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from bson.max_key import MaxKey
 
 from fhir_server.store.documents import VERSION_PROJECTION, Stored, stored
 from fhir_server.store.failures import answering
+from fhir_server.store.gathering import Gatherer
 from fhir_server.store.layout import Document, Layout
 
 Condition = Mapping[str, Any]
 Key = tuple[Any, ...]  # the sort values (str, or None for "missing"), then the sequence
 ID = "_id"
+
+TOGETHER = 16  # lookups in one query; more gain nothing
+POINTS = 64  # places in the index that a lookup may ask for
 
 _ALIVE: Document = {"d": {"$exists": False}}
 _POSITIVE = ("$in", "$elemMatch", "$eq", "$all", "$gt", "$gte", "$lt", "$lte")
@@ -44,12 +49,22 @@ class Found:
     entries: tuple[str, ...] = ()  # its index entries, when asked for
 
 
+class Lookup(NamedTuple):
+    """A page of the resources that satisfy `condition`."""
+
+    condition: Document
+    limit: int
+    order: Document | None  # None: any
+    fields: Document  # the projection
+
+
 class Queries:
     """Searches of one database; none of them takes longer than `milliseconds`."""
 
     def __init__(self, layout: Layout, milliseconds: int):
         self._layout = layout
         self._milliseconds = milliseconds
+        self._gatherers: dict[str, Gatherer[Lookup, list[Document]]] = {}
 
     async def find(
         self,
@@ -72,17 +87,47 @@ class Queries:
         terms = [alive(condition)]
         if after is not None:
             terms.append({"s": {"$lt" if newest_first else "$gt": after[0]}})
+        lookup = Lookup(_all(terms), limit, {"s": -1 if newest_first else 1}, _projection(entries))
+        documents = await self._look(type, lookup, is_point(condition))
+        return [_found(type, document, ()) for document in documents]
+
+    async def _look(self, type: str, lookup: Lookup, together: bool) -> list[Document]:
+        if not together:
+            return await self._alone(type, lookup)
+        gatherer = self._gatherers.get(type)
+        if gatherer is None:
+            gatherer = self._gatherers[type] = Gatherer(partial(self._each, type), TOGETHER)
+        return await gatherer.ask(lookup)
+
+    async def _alone(self, type: str, lookup: Lookup) -> list[Document]:
         with answering():
             cursor = self._layout.current(type).find(
-                _all(terms),
-                _projection(entries),
-                sort=[("s", -1 if newest_first else 1)],
-                limit=limit,
-                batch_size=limit + 1,
+                lookup.condition,
+                lookup.fields,
+                sort=lookup.order,
+                limit=lookup.limit,
+                batch_size=lookup.limit + 1,
                 max_time_ms=self._milliseconds,
             )
-            documents = await cursor.to_list()
-        return [_found(type, document, ()) for document in documents]
+            return await cursor.to_list()
+
+    async def _each(self, type: str, lookups: Sequence[Lookup]) -> list[list[Document]]:
+        """Answer several lookups in one query: a union of what each of them finds."""
+        if len(lookups) == 1:
+            return [await self._alone(type, lookups[0])]
+        collection = self._layout.current(type)
+        first, *others = (_stages(lookup, number) for number, lookup in enumerate(lookups))
+        union = [{"$unionWith": {"coll": collection.name, "pipeline": stages}} for stages in others]
+        found: list[list[Document]] = [[] for _ in lookups]
+        with answering():
+            cursor = await collection.aggregate(
+                [*first, *union],
+                batchSize=sum(lookup.limit for lookup in lookups) + 1,
+                maxTimeMS=self._milliseconds,
+            )
+            for document in await cursor.to_list():
+                found[document["n"]].append(document)
+        return found
 
     async def count(self, type: str, condition: Condition, *, limit: int | None = None) -> int:
         """Return the number of matches, `limit` when there are at least that many; raise TooCostly."""
@@ -93,11 +138,8 @@ class Queries:
 
     async def ids(self, type: str, condition: Condition, *, limit: int) -> list[str]:
         """Return the ids of up to `limit` matches, in no order; raise TooCostly."""
-        with answering():
-            cursor = self._layout.current(type).find(
-                alive(condition), {"_id": 1}, limit=limit, max_time_ms=self._milliseconds
-            )
-            return [document["_id"] for document in await cursor.to_list()]
+        lookup = Lookup(alive(condition), limit, None, {"_id": 1})
+        return [document["_id"] for document in await self._look(type, lookup, is_point(condition))]
 
     async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
         """Return up to `limit` different entries of the matches that start with `prefix`; raise TooCostly."""
@@ -145,6 +187,22 @@ class Queries:
             )
             documents = await cursor.to_list()
         return [_found(type, document, keys) for document in documents]
+
+
+def is_point(condition: Condition) -> bool:
+    """Return whether `condition` asks for few places in the index, so that its matches come at once and in order."""
+    wanted = condition.get("ix") if len(condition) == 1 else None
+    places = wanted.get("$in") if isinstance(wanted, Mapping) and len(wanted) == 1 else None
+    return isinstance(wanted, str) or (isinstance(places, list) and len(places) <= POINTS)
+
+
+def _stages(lookup: Lookup, number: int) -> list[Document]:
+    return [
+        {"$match": lookup.condition},
+        *([{"$sort": lookup.order}] if lookup.order else []),
+        {"$limit": lookup.limit},
+        {"$project": lookup.fields | {"n": {"$literal": number}}},
+    ]
 
 
 def _projection(entries: bool) -> Document:

@@ -1,21 +1,19 @@
 """Reading versions by id: reads that wait at the same moment become one query.
 
 https://hl7.org/fhir/R4/http.html#read, #vread and #history
-
-A query costs the driver and the database far more than a document in it does, so a busy server gets several
-times the throughput by asking for many ids at once.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from fhir_server.outcome import FhirError
 from fhir_server.store.documents import LAST_SEQUENCE, VERSION_PROJECTION, Stored, history_key, stored
 from fhir_server.store.failures import answering
+from fhir_server.store.gathering import Gatherer
 from fhir_server.store.layout import Collection, Document, Layout
 
-_IN_FLIGHT = 2  # queries per type: one on its way to the database while the answer to another is decoded
+TOGETHER = 500  # reads in one query
+FEW = 8  # reads that better join those of others than make a query of their own
 
 
 class Reads:
@@ -23,22 +21,33 @@ class Reads:
 
     def __init__(self, layout: Layout):
         self._layout = layout
-        self._coalescers: dict[str, _Coalescer] = {}
+        self._gatherers: dict[str, Gatherer[str, Stored | None]] = {}
 
     async def read(self, type: str, id: str) -> Stored | None:
         """Return the current version, which may say "deleted"; None when there never was one."""
-        coalescer = self._coalescers.get(type)
-        if coalescer is None:
-            coalescer = self._coalescers[type] = _Coalescer(type, self._layout.current(type))
-        return await coalescer.read(id)
+        gatherer = self._gatherers.get(type)
+        if gatherer is None:
+            gatherer = self._gatherers[type] = Gatherer(self._reader(type), TOGETHER)
+        return await gatherer.ask(id)
+
+    def _reader(self, type: str) -> Callable[[Sequence[str]], Awaitable[Sequence[Stored | None]]]:
+        async def read(ids: Sequence[str]) -> Sequence[Stored | None]:
+            found = await fetch(type, self._layout.current(type), set(ids))
+            return [found.get(id) for id in ids]
+
+        return read
 
     async def read_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
         """Return the current versions of the (type, id) that exist: one query per type."""
+        wanted = set(keys)
+        if len(wanted) <= FEW:
+            versions = await asyncio.gather(*(self.read(type, id) for type, id in wanted))
+            return {(version.type, version.id): version for version in versions if version}
         ids: dict[str, set[str]] = defaultdict(set)
-        for type, id in keys:
+        for type, id in wanted:
             ids[type].add(id)
         found = await asyncio.gather(*(fetch(type, self._layout.current(type), ids[type]) for type in ids))
-        return {(version.type, version.id): version for versions in found for version in versions.values()}
+        return {(version.type, version.id): version for one in found for version in one.values()}
 
     async def vread(self, type: str, id: str, version: int) -> Stored | None:
         """Return version `version`, current or superseded; None when there is none."""
@@ -83,57 +92,6 @@ class Reads:
                 documents = await cursor.limit(missing).to_list()
             superseded = [stored(type, id, document) for document in documents]
         return [*superseded, *last][:limit] if oldest_first else [*last, *superseded]
-
-
-class _Coalescer:
-    """The reads of one type: those that wait, and the queries under way."""
-
-    def __init__(self, type: str, collection: Collection):
-        self._type = type
-        self._collection = collection
-        self._waiting: dict[str, list[asyncio.Future[Stored | None]]] = {}
-        self._queries: set[asyncio.Task[None]] = set()
-        self._scheduled = False
-
-    async def read(self, id: str) -> Stored | None:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Stored | None] = loop.create_future()
-        self._waiting.setdefault(id, []).append(future)
-        self._schedule(loop)
-        return await future
-
-    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._scheduled and self._waiting and len(self._queries) < _IN_FLIGHT:
-            self._scheduled = True
-            loop.call_soon(self._start)  # whoever else reads in this turn of the loop comes along
-
-    def _start(self) -> None:
-        self._scheduled = False
-        # A read never joins a query that is under way: it could miss what was written since that began.
-        waiting, self._waiting = self._waiting, {}
-        query = asyncio.create_task(self._query(waiting))
-        self._queries.add(query)
-        query.add_done_callback(self._ended)
-
-    def _ended(self, query: asyncio.Task[None]) -> None:
-        self._queries.discard(query)
-        self._schedule(query.get_loop())
-
-    async def _query(self, waiting: dict[str, list[asyncio.Future[Stored | None]]]) -> None:
-        found: dict[str, Stored] = {}
-        failure: FhirError | None = None
-        try:
-            found = await fetch(self._type, self._collection, waiting)
-        except FhirError as error:
-            failure = error
-        for id, futures in waiting.items():
-            for future in futures:
-                if future.done():  # its reader went away
-                    continue
-                if failure is None:
-                    future.set_result(found.get(id))
-                else:
-                    future.set_exception(failure)
 
 
 async def fetch(type: str, collection: Collection, ids: Iterable[str]) -> dict[str, Stored]:

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from fhir_server.outcome import TooCostly
 from fhir_server.store import ID, Found, Limits, SortKey, Store, connect
-from fhir_server.store.queries import alive
+from fhir_server.store.queries import alive, is_point
 from tests.store.versions import create, update
 
 # id → its entries: n (a name, may repeat or be missing), g (a group)
@@ -237,3 +237,36 @@ async def test_a_search_that_takes_too_long_is_refused(mongodb_uri: str, databas
         assert "narrow" in caught.value.issues[0].en
         with pytest.raises(TooCostly):
             await store.count("Patient", slow)
+
+
+async def test_lookups_that_wait_together_are_each_answered_on_their_own(store: Store) -> None:
+    names = [f"n|x{number}" for number in range(40)]
+    await asyncio.gather(*(store.write(create(f"c{n}-{copy}", name)) for n, name in enumerate(names) for copy in "ab"))
+    pages = await asyncio.gather(*(store.find("Patient", {"ix": name}, limit=2, entries=True) for name in names))
+    for n, (name, page) in enumerate(zip(names, pages, strict=True)):
+        assert {match.stored.id for match in page} == {f"c{n}-a", f"c{n}-b"}
+        assert [match.entries for match in page] == [(name,), (name,)]
+        assert page[0].stored.sequence > page[1].stored.sequence
+    firsts = await asyncio.gather(*(store.find("Patient", {"ix": {"$in": names[:n]}}, limit=1) for n in range(1, 40)))
+    assert all(len(first) == 1 for first in firsts)
+    ids = await asyncio.gather(
+        *(store.ids("Patient", {"ix": name}, limit=1) for name in names), store.ids("Goal", {}, limit=1)
+    )
+    assert [len(found) for found in ids] == [1] * 40 + [0]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"ix": "a|1"}, True),
+        ({"ix": {"$in": ["a", "b"]}}, True),
+        ({"ix": {"$in": ["a"] * 65}}, False),
+        ({"ix": {"$elemMatch": {"$gte": "a", "$lt": "b"}}}, False),
+        ({"$and": [{"ix": "a"}, {"ix": "b"}]}, False),
+        ({"ix": "a", "s": {"$gt": 1}}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_only_a_few_places_of_the_index_are_looked_up_together(condition: dict[str, Any], expected: bool) -> None:
+    assert is_point(condition) is expected
