@@ -65,6 +65,21 @@ def abbreviate(system: str) -> str:
     return "\\" + written if written.startswith("~") else written
 
 
+def beginnings(url: str) -> list[str]:
+    """Return what the abbreviations of URLs that begin with `url`, but are longer, begin with.
+
+    `url` is shorter than LONGEST by what a digest takes.
+    """
+    exact, prefixes = _dictionary()
+    found = [f"~{short}|" for known, short in exact.items() if known.startswith(url) and known != url]
+    found += [f"~{short}" for prefix, short in prefixes if prefix.startswith(url)]
+    own = next(
+        (f"~{short}{escape(url.removeprefix(prefix))}" for prefix, short in prefixes if url.startswith(prefix)), ""
+    )
+    written = escape(url)
+    return [*found, own or ("\\" + written if written.startswith("~") else written)]
+
+
 def successor(text: str) -> str:
     """Return the smallest string greater than every string that begins with `text`, in code point order.
 

@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 from fhir_server.search.entries import PRESENCE, Span
 from fhir_server.search.parameters import Parameter
-from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri
+from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri, vocabulary
 from fhir_server.search.types.date import Date
 from fhir_server.search.types.number import Number
 from fhir_server.search.types.quantity import Quantity
 from fhir_server.search.types.reference import ByIdentifier, Local
 from fhir_server.search.types.string import Text
 from fhir_server.search.types.token import OfType, Token
-from fhir_server.search.types.uri import Uri
+from fhir_server.search.types.uri import Near, Uri
+from fhir_server.search.types.vocabulary import Codes
 from fhir_server.search.values import Context, Invalid, unescape
 
 
@@ -37,17 +38,32 @@ class Combination(NamedTuple):
     parts: tuple["Value", ...]
 
 
-Value = Token | OfType | Text | Date | Number | Quantity | Local | ByIdentifier | Uri | Present | Id | Combination
+Value = (
+    Token
+    | OfType
+    | Text
+    | Date
+    | Number
+    | Quantity
+    | Local
+    | ByIdentifier
+    | Uri
+    | Near
+    | Codes
+    | Present
+    | Id
+    | Combination
+)
 
 # What each parameter type can be asked with; `:[type]` of references is a modifier too.
 MODIFIERS: dict[str, tuple[str, ...]] = {
-    "token": ("missing", "not", "of-type"),
+    "token": ("missing", "not", "in", "not-in", "above", "below", "text", "of-type"),
     "string": ("missing", "exact", "contains"),
     "reference": ("missing", "identifier"),
     "date": ("missing",),
     "number": ("missing",),
     "quantity": ("missing",),
-    "uri": ("missing",),
+    "uri": ("missing", "above", "below"),
     "composite": (),
     "special": (),
 }
@@ -60,8 +76,9 @@ def modifiers(parameter: Parameter) -> tuple[str, ...]:
     if parameter.code == "_lastUpdated":
         return ()
     found = MODIFIERS[parameter.type]
-    if parameter.type == "token" and not any(branch.type == "Identifier" for branch in parameter.branches):
-        found = tuple(modifier for modifier in found if modifier != "of-type")
+    if parameter.type == "token":
+        types = {branch.type for branch in parameter.branches}
+        found = tuple(modifier for modifier in found if types & token.CARRIERS.get(modifier, types))
     return found + parameter.targets if parameter.type == "reference" else found
 
 
@@ -76,7 +93,7 @@ def read(parameter: Parameter, modifier: str | None, text: str, context: Context
         return _id(text)
     match parameter.type:
         case "token":
-            return token.parse_of_type(text) if modifier == "of-type" else token.parse(text)
+            return _token(parameter, modifier, text, context)
         case "string":
             return string.parse(text, modifier)
         case "date":
@@ -88,13 +105,28 @@ def read(parameter: Parameter, modifier: str | None, text: str, context: Context
         case "reference":
             return reference.parse(text, modifier, context)
         case "uri":
-            return uri.parse(text, canonical=parameter.canonical)
+            near = modifier in {"above", "below"}
+            return uri.parse_near(text, modifier or "") if near else uri.parse(text, canonical=parameter.canonical)
         case "composite":
             parts = composite.parse(text, [component.code for component in parameter.components])
             components = zip(parameter.components, parts, strict=True)
             return Combination(tuple(read(component, None, part, context, now) for component, part in components))
         case other:
             raise Invalid(f"{other} parameters have no values", f"tham số loại {other} không có giá trị")
+
+
+def _token(parameter: Parameter, modifier: str | None, text: str, context: Context) -> Value:
+    match modifier:
+        case "of-type":
+            return token.parse_of_type(text)
+        case "text":
+            return string.parse(text)
+        case "in" | "not-in":
+            return vocabulary.parse_value_set(text, context)
+        case "above" | "below":
+            return vocabulary.parse_hierarchy(text, modifier, parameter.implied, context)
+        case _:
+            return token.parse(text)
 
 
 def _present(text: str) -> Present:
@@ -121,16 +153,18 @@ def spans(parameter: Parameter, value: Value, context: Context, *, composite_par
     `Present` describes that there is a value, whether wanted or not; `Id` lies in no entry.
     """
     match value:
-        case Token() | OfType():
-            return token.match(value, context, parameter.implied, systems=parameter.systems)
+        case Token() | OfType() | Codes():
+            return _token_spans(parameter, value, context)
         case Text():
-            return string.match(value)
+            return token.match_text(value) if parameter.type == "token" else string.match(value)
         case Date():
             return date.match(value, composite=composite_part)
         case Number():
             return number.match(value, intervals=parameter.intervals, composite=composite_part)
         case Quantity():
             return quantity.match(value, composite=composite_part)
+        case Near():
+            return uri.match_near(value)
         case Uri() if parameter.type == "uri":
             return uri.match(value)
         case Local() | ByIdentifier() | Uri():
@@ -145,3 +179,9 @@ def spans(parameter: Parameter, value: Value, context: Context, *, composite_par
             return [PRESENCE]
         case Id():
             raise TypeError("_id has no entries")
+
+
+def _token_spans(parameter: Parameter, value: Token | OfType | Codes, context: Context) -> list[Span]:
+    if isinstance(value, Codes):
+        return vocabulary.match(value, context, parameter.implied)
+    return token.match(value, context, parameter.implied, systems=parameter.systems)

@@ -65,6 +65,7 @@ class Catalogue:
     def __init__(self, definitions: Definitions, base_url: str, zone: ZoneInfo):
         self.definitions = definitions
         self.context = Context(
+            definitions=definitions,
             base_url=base_url.rstrip("/"),
             zone=zone,
             resource_types=definitions.resource_types,

@@ -170,7 +170,7 @@ def _term(criterion: criteria.Criterion | criteria.Chain | criteria.Reverse, cat
         wanted = {value.present for value in values if isinstance(value, Present)}
         # Both true and false: every resource has the parameter or has it not.
         return Updated(((0, LAST_SEQUENCE),)) if len(wanted) == 2 else term if True in wanted else Not(term)
-    return Not(term) if criterion.modifier == "not" else term
+    return Not(term) if criterion.modifier in {"not", "not-in"} else term
 
 
 def _updated(wanted: Date) -> list[tuple[int, int]]:

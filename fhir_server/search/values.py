@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from fhir_server.definitions import Definitions
+
 Prefix = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
 
 # The rests (see `entries`) that one value of a FHIR type is indexed under.
@@ -21,6 +23,7 @@ _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 class Context:
     """What the meaning of a value depends on besides its text."""
 
+    definitions: Definitions  # for code systems and value sets
     base_url: str  # without "/" at its end; absolute references that begin with it are local
     zone: ZoneInfo  # of dates and times that name none
     resource_types: frozenset[str]

@@ -34,6 +34,45 @@ MORE: list[Json] = [
 ]
 
 
+VACCINE = "https://example.org/vaccines"
+MORE += [
+    {
+        "resourceType": "Immunization",
+        "id": f"t{n}",
+        "status": "completed",
+        "vaccineCode": code,
+        "patient": {"reference": "Patient/p4"},
+        "occurrenceDateTime": "2019",
+    }
+    for n, code in enumerate(
+        [
+            {"text": "Vắc xin sởi đơn"},
+            {"coding": [{"system": VACCINE, "code": "S", "display": "Vắc xin Sởi - Rubella"}]},
+            {"coding": [{"system": VACCINE, "code": "D", "display": "Dại"}], "text": "Phòng dại"},
+        ]
+    )
+]
+MORE += [
+    {"resourceType": "Observation", "id": f"s{n}", "status": status, "code": {"text": "Cân nặng"}}
+    for n, status in enumerate(["preliminary", "amended", "corrected"])
+]
+MORE += [
+    {"resourceType": "ValueSet", "id": f"v{n}", "status": "draft", "url": url}
+    for n, url in enumerate(
+        [
+            "http://example.org/fhir/ValueSet/a",
+            "http://example.org/fhir/ValueSet/ab",
+            "http://example.org/fhir/ValueSet/a/b",
+            "http://hl7.org/fhir/ValueSet/x",
+            "http://hl7.org/fhir/sid/cvx",
+            "http://hl7.org/fhir/sid/other",
+            "http://terminology.hl7.org/CodeSystem/x",
+            "urn:oid:1.2.3",
+        ]
+    )
+]
+
+
 @pytest.fixture(scope="module")
 async def stored(client: httpx.AsyncClient) -> httpx.AsyncClient:
     """A client of a server that holds the numbered resources and those above."""
@@ -125,7 +164,53 @@ async def test_a_circle_of_references_ends(client: httpx.AsyncClient) -> None:
     assert (numbers(answer), sorted(numbers(answer, "include"))) == (["c0"], ["c1", "c2"])
 
 
+STATUS = "http://hl7.org/fhir/observation-status"
+MODIFIED = [
+    # :text: what people read, from its beginning
+    ("Immunization?vaccine-code:text=vac xin soi", "t0 t1"),
+    ("Immunization?vaccine-code:text=VẮC XIN SỞI RU", "t1"),
+    ("Immunization?vaccine-code:text=sởi", ""),
+    ("Immunization?vaccine-code:text=phong dai,vac xin soi don", "t0 t2"),
+    ("Immunization?vaccine-code:text=vac xin&vaccine-code=S", "t1"),
+    ("Immunization?vaccine-code:missing=true", ""),
+    ("Immunization?_id=t0,i4&vaccine-code:missing=false", "i4 t0"),
+    ("Patient?_has:Immunization:patient:vaccine-code:text=phong", "p4"),
+    # :below and :above in a code system's hierarchy
+    (f"Observation?_id=s0,s1,s2&status:below={STATUS}|amended", "s1 s2"),
+    ("Observation?_id=s0,s1,s2&status:below=amended", "s1 s2"),
+    ("Observation?_id=s0,s1,s2&status:below=corrected", "s2"),
+    ("Observation?_id=s0,s1,s2&status:above=corrected", "s1 s2"),
+    ("Observation?_id=s0,s1,s2&status:above=preliminary", "s0"),
+    # :in and :not-in value sets
+    ("Patient?gender:in=http://hl7.org/fhir/ValueSet/administrative-gender", "p0 p1 p2 p4"),
+    ("Patient?gender:not-in=http://hl7.org/fhir/ValueSet/administrative-gender", "p3"),
+    ("Observation?_id=s0,b0&status:in=http://hl7.org/fhir/ValueSet/observation-status", "b0 s0"),
+    ("Observation?_id=s0,b0&status:in=http://hl7.org/fhir/ValueSet/administrative-gender", ""),
+    # :below and :above of URLs, by their path
+    ("ValueSet?url:below=http://example.org/fhir/ValueSet/a", "v0 v2"),
+    ("ValueSet?url:below=http://example.org/fhir/ValueSet/", "v0 v1 v2"),
+    ("ValueSet?url:below=http://example.org", "v0 v1 v2"),
+    ("ValueSet?url:below=http://example.or", ""),
+    ("ValueSet?url:below=http://hl7.org/fhir", "v3 v4 v5"),
+    ("ValueSet?url:below=http://hl7.org", "v3 v4 v5"),
+    ("ValueSet?url:below=http://hl7.org/fhir/sid", "v4 v5"),
+    ("ValueSet?url:below=http://hl7.org/fhir/sid/cvx", "v4"),
+    ("ValueSet?url:below=http://terminology.hl7.org/CodeSystem", "v6"),
+    ("ValueSet?url:above=http://example.org/fhir/ValueSet/a/b/c", "v0 v2"),
+    ("ValueSet?url:above=http://hl7.org/fhir/sid/cvx/08", "v4"),
+    ("ValueSet?url:above=http://example.org/fhir", ""),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), MODIFIED, ids=[query for query, _ in MODIFIED])
+async def test_a_modifier_widens_what_a_value_means(stored: httpx.AsyncClient, query: str, expected: str) -> None:
+    assert sorted(await found(stored, query)) == expected.split()
+
+
 REFUSED = [
+    ("ValueSet?url:below=urn:oid:1.2", "only these have a hierarchy"),
+    ("Immunization?vaccine-code:in=http://example.org/nothing", "no value set whose codes"),
+    ("Immunization?vaccine-code:below=http://snomed.info/sct|1", "does not know that code"),
     ("Patient?_has=x", "_has"),
     ("Patient?_has:Immunization:patient=x", "_has:Immunization:patient"),
     ("Patient?_has:Immunisation:patient:date=2024", "_has:Immunisation"),

@@ -56,6 +56,7 @@ def test_the_entries_of_a_dose() -> None:
         "series|tcmr\tTCMR",
         "status|completed|",
         "target-disease|397430003|~sct",
+        "vaccine-code:text|5 trong 1",
         "vaccine-code|102|~cvx",
     )
 
@@ -68,7 +69,7 @@ def resources(of: str) -> Iterator[dict[str, Any]]:
 def test_a_dose_has_few_and_short_entries() -> None:
     found = [INDEXER.index(dose).entries for dose in resources("Immunization")]
     sizes = [(len(entries), sum(len(entry.encode()) for entry in entries)) for entries in found]
-    assert sum(count for count, _ in sizes) / len(sizes) <= 17
+    assert sum(count for count, _ in sizes) / len(sizes) <= 19
     assert sum(size for _, size in sizes) / len(sizes) <= 600
 
 

@@ -10,12 +10,20 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from fhir_server.search.entries import Span, abbreviate, escape
+from fhir_server.search.entries import PRESENT, Span, abbreviate, escape
+from fhir_server.search.types import string
+from fhir_server.search.types.string import Text
 from fhir_server.search.values import Context, Invalid, Reader, split, unescape
 
 Json = dict[str, Any]
 
 WITH_SYSTEM = {"Coding", "CodeableConcept", "Identifier"}
+# The types that a modifier needs one of; the other modifiers suit every token.
+CARRIERS = {
+    "of-type": {"Identifier"},
+    "text": WITH_SYSTEM,
+    **{modifier: {"Coding", "CodeableConcept", "code"} for modifier in ("in", "not-in", "above", "below")},
+}
 PHONES = {"phone", "fax", "pager", "sms"}
 _PUNCTUATION = re.compile(r"[\s().\-]+")
 _ANY_CODE = r"\|(?:[^\\|\n]|\\.)*\|"
@@ -77,18 +85,25 @@ def rest(system: str, code: str, context: Context) -> str:
 def reader(fhir_type: str, context: Context) -> Reader | None:
     """Return how values of `fhir_type` are indexed; None when a token parameter cannot speak of that type."""
 
-    def coding(value: Json) -> Iterable[str]:
+    def code_of(value: Json) -> list[str]:
         code, system = value.get("code", ""), value.get("system", "")
-        return (rest(system, code, context),) if code or system else ()
+        return [rest(system, code, context)] if code or system else []
+
+    def coding(value: Json) -> Iterable[str]:
+        return _with_texts(code_of(value), value.get("display"))
 
     def concept(value: Json) -> Iterable[str]:
-        return [each for item in value.get("coding", ()) for each in coding(item)]
+        items = value.get("coding", ())
+        codes = [each for item in items for each in code_of(item)]
+        texts = [value["text"]] if value.get("text") else [item.get("display") for item in items]
+        return _with_texts(codes, *texts)
 
     def identifier(value: Json) -> Iterable[str]:
         text, system = value.get("value", ""), value.get("system", "")
+        label = value.get("type", {}).get("text")
         if not text and not system:
-            return ()
-        found = [rest(system, text, context)]
+            return _with_texts([], label)
+        found = _with_texts([rest(system, text, context)], label)
         if text:
             for kind in value.get("type", {}).get("coding", ()):
                 if kind.get("code"):
@@ -108,6 +123,21 @@ def reader(fhir_type: str, context: Context) -> Reader | None:
     if fhir_type in {"integer", "positiveInt", "unsignedInt"}:
         return lambda value: (f"|{value}|",)
     return readers.get(fhir_type)
+
+
+def _with_texts(rests: list[str], *texts: str | None) -> list[str]:
+    """Return `rests` and those of what people read, for `:text`.
+
+    Of a CodeableConcept that is its text; the displays of its codings, which mostly repeat it, only where it has none.
+    """
+    found = [f":text|{folded[: string.QUERY]}" for text in texts if text and (folded := string.fold(text))]
+    # Without a code the value is still there, which no entry of another form tells.
+    return [*(rests or [PRESENT]), *dict.fromkeys(found)] if found else rests
+
+
+def match_text(wanted: Text) -> list[Span]:
+    """Return the spans of entries whose text begins with `wanted`."""
+    return [Span.prefix(f":text|{string.fold(wanted.text)[: string.QUERY]}")]
 
 
 def of_type_rest(wanted: OfType, context: Context) -> str:

@@ -3,10 +3,21 @@
 https://hl7.org/fhir/R4/search.html#uri · https://hl7.org/fhir/R4/references.html#canonical
 """
 
+import re
 from typing import NamedTuple
 
-from fhir_server.search.entries import Span, abbreviate, escape
+from fhir_server.search.entries import Span, abbreviate, beginnings, escape
 from fhir_server.search.values import Context, Invalid, Reader, unescape
+
+LONGEST = 200  # characters of a URL whose place in a hierarchy is asked for
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^/]+")
+
+
+class Near(NamedTuple):
+    """The URLs above or below one, by its path; itself included."""
+
+    url: str
+    modifier: str  # "above" or "below"
 
 
 class Uri(NamedTuple):
@@ -26,6 +37,17 @@ def parse(text: str, *, canonical: bool) -> Uri:
             f"'{text[:100]}' không phải URI: hãy viết đầy đủ và không có khoảng trắng",
         )
     return Uri(uri, version if bar else None)
+
+
+def parse_near(text: str, modifier: str) -> Near:
+    """Read a URL whose place in a hierarchy is asked for; raise Invalid when it has none, as URNs."""
+    url = parse(text, canonical=False).uri
+    if not _URL.match(url) or len(url) > LONGEST:
+        raise Invalid(
+            f"'{text[:100]}' is no URL of at most {LONGEST} characters: only these have a hierarchy",
+            f"'{text[:100]}' không phải URL dài tối đa {LONGEST} ký tự: chỉ URL mới có phân cấp",
+        )
+    return Near(url, modifier)
 
 
 def rest(uri: str, version: str) -> str:
@@ -53,3 +75,16 @@ def match(wanted: Uri) -> list[Span]:
     if wanted.version is None:
         return [Span.prefix(f"|{abbreviate(wanted.uri)}|")]
     return [Span(rest(wanted.uri, wanted.version))]
+
+
+def match_near(wanted: Near) -> list[Span]:
+    """Return the spans of entries that `wanted` describes, of whatever version."""
+    url = wanted.url
+    if wanted.modifier == "below":
+        own = match(Uri(url))
+        return [*own, *(Span.prefix(f"|{each}") for each in beginnings(url if url.endswith("/") else f"{url}/"))]
+    found = _URL.match(url)
+    assert found is not None  # parse_near has seen to it
+    ends = [place for place in range(found.end(), len(url)) if url[place] == "/"]
+    above = [url, *(url[: end + 1] for end in ends), *(url[:end] for end in ends)]
+    return [span for each in dict.fromkeys(above) for span in match(Uri(each))]
