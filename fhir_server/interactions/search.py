@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.interactions import subset
+from fhir_server.interactions import compartment, subset
 from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.compartment import Compartment
 from fhir_server.outcome import TooCostly, outcome
 from fhir_server.search import bundle, include, page, plan
 from fhir_server.search import query as reading
@@ -23,14 +24,14 @@ Params = list[tuple[str, str]]
 Key = tuple[str, str]
 
 
-async def search(ctx: Context, type: str, params: Params) -> Answer:
+async def search(ctx: Context, type: str, params: Params, within: Compartment | None = None) -> Answer:
     """Answer with a searchset Bundle: one page of matches and what `_include` and `_revinclude` ask for."""
     query = reading.parse(ctx.server.indexer.catalogue, type, params, now=ctx.now, lenient=ctx.lenient)
     steps = plan.plan(query, ctx.server.indexer.catalogue)
-    condition = await _condition(ctx, steps)
+    condition = compartment.narrowed(ctx, within, type, await _condition(ctx, steps))
     total = await _total(ctx, query, condition)
     if query.only_count:
-        links = page.links(ctx.base_url, query, None)
+        links = page.links(compartment.base_url(ctx, within), query, None)
         return Answer(200, bundle.searchset(links, [], total=total, outcome=_notes(ctx, query)))
     after = page.after(ctx.server.cursor_key, query)
     found = (
@@ -42,8 +43,13 @@ async def search(ctx: Context, type: str, params: Params) -> Answer:
     cursor = page.sign(ctx.server.cursor_key, query, matches[-1].key) if len(found) > query.count else None
     entries = [_entry(ctx, query, match.stored, "match") for match in matches]
     entries += [_entry(ctx, query, stored, "include") for stored in await _included(ctx, query, matches)]
-    links = page.links(ctx.base_url, query, cursor)
+    links = page.links(compartment.base_url(ctx, within), query, cursor)
     return Answer(200, bundle.searchset(links, entries, total=total, outcome=_notes(ctx, query)))
+
+
+async def condition_of(ctx: Context, query: Query) -> dict[str, Any] | None:
+    """Return the database condition of a search; None when nothing can match."""
+    return await _condition(ctx, plan.plan(query, ctx.server.indexer.catalogue))
 
 
 async def matches(ctx: Context, type: str, params: Params, limit: int) -> list[Stored]:

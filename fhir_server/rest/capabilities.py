@@ -20,7 +20,7 @@ from fhir_server.settings import Check, Settings
 Json = dict[str, Any]
 
 INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")
-SYSTEM = ("batch", "transaction", "history-system")
+SYSTEM = ("batch", "transaction", "history-system", "search-system")
 SOFTWARE = "fhir-immunization-server"
 
 
@@ -58,6 +58,9 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
                 },
                 "resource": [_resource(catalogue, settings, type) for type in sorted(definitions.resource_types)],
                 "interaction": [{"code": code} for code in SYSTEM],
+                "compartment": [
+                    f"http://hl7.org/fhir/CompartmentDefinition/{type.lower()}" for type in definitions.compartments
+                ],
                 "operation": _operations("system", None),
             }
         ],

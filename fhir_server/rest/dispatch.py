@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html
 import time
 from typing import assert_never
 
-from fhir_server.interactions import conditional, history, read, search, write
+from fhir_server.interactions import across, conditional, history, read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
 from fhir_server.outcome import Forbidden
@@ -81,8 +81,8 @@ async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C9
             return await conditional.delete(ctx, type, params)
         case History(type, id, params):
             return await history.history(ctx, type, id, list(params))
-        case Search(type, params):
-            return await search.search(ctx, type, list(params))
+        case Search(type, params, within):
+            return await across.search(ctx, type, list(params), within)
         case Bundle(resource):
             entries = bundle.read_entries(ctx, resource)
             if resource["type"] == "batch":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from fhir_server.interactions.compartment import Compartment
 from fhir_server.interactions.conditional import Unless
 from fhir_server.interactions.write import ID
 from fhir_server.operations.table import OPERATIONS
@@ -16,6 +17,8 @@ from fhir_server.outcome import BadRequest, MethodNotAllowed, NotFound, NotSuppo
 from fhir_server.rest import headers
 
 Params = tuple[tuple[str, str], ...]
+
+COMPARTMENTS = ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,9 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    type: str
+    type: str | None  # None: several types, or all
     params: Params = ()
+    within: Compartment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ def parameters(query: str | bytes) -> Params:
 def understand(said: Request, types: Collection[str]) -> Interaction:
     """Return the interaction that `said` asks for; raise the FhirError that says why there is none."""
     match said.path:
-        case () | ("metadata" | "_history",):
+        case () | ("metadata" | "_history" | "_search",):
             return _system(said)
         case (name,) if name.startswith("$"):
             return _invoke(said, name[1:], None, None)
@@ -163,14 +167,24 @@ def understand(said: Request, types: Collection[str]) -> Interaction:
             return History(type, None, said.params)
         case (type, name) if name.startswith("$"):
             return _invoke(said, name[1:], type, None)
-        case (type, id):
-            return _instance(said, type, valid_id(id))
-        case (type, id, "_history") if said.method == "GET":
-            return History(type, valid_id(id), said.params)
-        case (type, id, "_history", version) if said.method == "GET":
-            return VRead(type, valid_id(id), _version(version), headers.unless(said.headers))
-        case (type, id, name) if name.startswith("$"):
-            return _invoke(said, name[1:], type, valid_id(id))
+        case (type, id, *rest):
+            return _of_instance(said, type, valid_id(id), rest, types)
+        case _:
+            raise _not_here(said)
+
+
+def _of_instance(said: Request, type: str, id: str, rest: list[str], types: Collection[str]) -> Interaction:
+    match rest:
+        case []:
+            return _instance(said, type, id)
+        case ["_history"] if said.method == "GET":
+            return History(type, id, said.params)
+        case ["_history", version] if said.method == "GET":
+            return VRead(type, id, _version(version), headers.unless(said.headers))
+        case [name] if name.startswith("$"):
+            return _invoke(said, name[1:], type, id)
+    if type in COMPARTMENTS:
+        return _compartment(said, Compartment(type, id), rest, types)
     raise _not_here(said)
 
 
@@ -182,11 +196,18 @@ def _system(said: Request) -> Interaction:
             return Capabilities()
         case "GET", ("_history",):
             return History(None, None, said.params)
-        case "GET", ():
-            raise NotSupported(
-                "Search over all types is not supported: ask for one type, such as GET Patient?…",
-                "Chưa hỗ trợ tìm kiếm trên mọi loại: hãy tìm theo từng loại, ví dụ GET Patient?…",
-            )
+        case ("GET", ()) | ("POST", ("_search",)):
+            return Search(None, (*said.params, *said.form))
+        case _:
+            raise _not_here(said)
+
+
+def _compartment(said: Request, within: Compartment, rest: list[str], types: Collection[str]) -> Search:
+    match said.method, rest:
+        case ("GET", ["*"]) | ("POST", ["_search"] | ["*", "_search"]):
+            return Search(None, (*said.params, *said.form), within)
+        case ("GET", [type]) | ("POST", [type, "_search"]) if type in types:
+            return Search(type, (*said.params, *said.form), within)
         case _:
             raise _not_here(said)
 
