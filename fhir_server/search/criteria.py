@@ -34,7 +34,7 @@ class Chain:
     """`parameter:type.criterion`: true when the resource referred to satisfies the criterion of its type."""
 
     parameter: Parameter
-    links: tuple[tuple[str, "Criterion | Chain | Reverse"], ...]  # by resource type
+    links: tuple[tuple[str, "Wanted"], ...]  # by resource type
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,18 @@ class Reverse:
     target: str  # the type of what is referred to
     type: str
     parameter: Parameter  # of `type`
-    criterion: "Criterion | Chain | Reverse"
+    criterion: "Wanted"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Several criteria joined by "and" or "or"; or "not" one."""
+
+    operator: str
+    parts: tuple["Wanted", ...]
+
+
+Wanted = Criterion | Chain | Reverse | Group
 
 
 class Refused(Exception):
@@ -56,7 +67,7 @@ class Refused(Exception):
         self.ignorable = ignorable
 
 
-def parse(catalogue: Catalogue, type: str, name: str, text: str, now: datetime) -> Criterion | Chain | Reverse:
+def parse(catalogue: Catalogue, type: str, name: str, text: str, now: datetime) -> Wanted:
     """Read the parameter `name=text` of a search in `type`; raise Refused, saying why and what there is instead."""
     return _Reading(catalogue, name, text, now).criterion(type, name, 0)
 
@@ -74,7 +85,7 @@ class _Reading:
     def refused(self, en: str, vi: str, *, ignorable: bool) -> Refused:
         return Refused(f"{self.name[:200]}: {en}", f"{self.name[:200]}: {vi}", ignorable=ignorable)
 
-    def criterion(self, type: str, path: str, depth: int) -> Criterion | Chain | Reverse:
+    def criterion(self, type: str, path: str, depth: int) -> Wanted:
         """Read the part `path` of the name, which begins at `type` after `depth` references."""
         if path.startswith("_has:"):
             return self.reverse(type, path, depth)
@@ -141,7 +152,7 @@ class _Reading:
                 f"{parameter.code} không tham chiếu tới {target or 'tài nguyên khác'}; nó trỏ tới: {there_are}",
                 ignorable=True,
             )
-        links: list[tuple[str, Criterion | Chain | Reverse]] = []
+        links: list[tuple[str, Wanted]] = []
         refusals: list[Refused] = []
         for type in targets if target is None else (target,):
             self.count(type)

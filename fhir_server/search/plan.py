@@ -5,7 +5,7 @@ What only the database knows — which resources a chain leads to — is asked f
 https://hl7.org/fhir/R4/search.html#chaining · https://hl7.org/fhir/R4/search.html#modifiers
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, product
@@ -68,7 +68,7 @@ class Updated:
 class Not:
     """`term` does not hold."""
 
-    term: "Holds | Ids"
+    term: "Term"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,15 @@ class Referred:
     source: "Plan"
 
 
-Term = Holds | Within | Ids | Updated | Not | Follows | Referred
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Every one of `terms` holds, or (`operator` "or") one of them does."""
+
+    operator: str
+    terms: tuple["Term", ...]
+
+
+Term = Holds | Within | Ids | Updated | Not | Follows | Referred | Joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +158,10 @@ def _sort_by(sort: Sort) -> SortBy:
     return SortBy(own.get(sort.parameter.code, f"{sort.parameter.name}|"), sort.descending)
 
 
-def _term(criterion: criteria.Criterion | criteria.Chain | criteria.Reverse, catalogue: Catalogue) -> Term:
+def _term(criterion: criteria.Wanted, catalogue: Catalogue) -> Term:
+    if isinstance(criterion, criteria.Group):
+        terms = tuple(_term(part, catalogue) for part in criterion.parts)
+        return Not(terms[0]) if criterion.operator == "not" else Joined(criterion.operator, terms)
     if isinstance(criterion, criteria.Reverse):
         source = Plan(criterion.type, (_term(criterion.criterion, catalogue),))
         return Referred(criterion.parameter.name, criterion.target, source)
@@ -202,7 +213,20 @@ def unresolved(plan: Plan) -> tuple[Follows | Referred, ...]:
     To resolve one: for each plan in `links`, resolve that plan's own chains, find the ids of its matches, and give
     them as `(link.type, id)`; of a chain back, give the resources that the entries `name` of its matches name.
     """
-    return tuple(dict.fromkeys(term for term in plan.terms if isinstance(term, Follows | Referred)))
+    return tuple(dict.fromkeys(chain for term in plan.terms for chain in _chains(term)))
+
+
+def _chains(term: Term) -> Iterator[Follows | Referred]:
+    match term:
+        case Follows() | Referred():
+            yield term
+        case Not(inner):
+            yield from _chains(inner)
+        case Joined(_, terms):
+            for each in terms:
+                yield from _chains(each)
+        case Holds() | Within() | Ids() | Updated():
+            pass
 
 
 def to_filter(plan: Plan, resolved: Resolved | None = None) -> Condition | None:
@@ -217,13 +241,14 @@ def to_filter(plan: Plan, resolved: Resolved | None = None) -> Condition | None:
             ids = set(term.ids) if ids is None else ids & set(term.ids)
             continue
         if isinstance(term, Referred):
-            own_ids = {id for type, id in (resolved or {})[term] if type == plan.type}
+            own_ids = _named(term, resolved or {})
             ids = own_ids if ids is None else ids & own_ids
             continue
         own = _condition(term, resolved or {})
         if own is None:
             return None
-        conditions.append(own)
+        if own:
+            conditions.append(own)
     if ids is not None:
         if not ids:
             return None
@@ -231,7 +256,12 @@ def to_filter(plan: Plan, resolved: Resolved | None = None) -> Condition | None:
     return _all(conditions)
 
 
-def _condition(term: Holds | Within | Updated | Not | Follows, resolved: Resolved) -> Condition | None:
+def _named(term: Referred, resolved: Resolved) -> set[str]:
+    return {id for type, id in resolved[term] if type == term.type}
+
+
+def _condition(term: Term, resolved: Resolved) -> Condition | None:
+    """Return the condition of one term: None when nothing can satisfy it, {} when everything does."""
     match term:
         case Holds(name, spans):
             return entries.condition(name, spans)
@@ -239,13 +269,33 @@ def _condition(term: Holds | Within | Updated | Not | Follows, resolved: Resolve
             return _any([_all([entries.condition(name, [span]) for span in spans]) for spans in alternatives])
         case Updated(ranges):
             return _any([{"s": {"$gte": low, "$lt": high}} for low, high in ranges if low < high])
-        case Not(excluded):
-            if isinstance(excluded, Ids):
-                return {"_id": {"$nin": list(excluded.ids)}}
-            return {"$nor": [entries.condition(excluded.name, excluded.spans)]}
+        case Ids(ids):
+            return _one_of("_id", list(ids))
+        case Referred():
+            named = sorted(_named(term, resolved))
+            return _one_of("_id", named) if named else None
         case Follows(name):
             keys = sorted({f"{name}|{id}|{type}" for type, id in resolved[term]})
             return _one_of("ix", keys) if keys else None
+        case Not(Ids(ids)):
+            return {"_id": {"$nin": list(ids)}}
+        case Not(inner):
+            return _negated(_condition(inner, resolved))
+        case Joined(operator, terms):
+            return _joined_condition(operator, [_condition(each, resolved) for each in terms])
+
+
+def _negated(condition: Condition | None) -> Condition | None:
+    if condition is None:
+        return {}
+    return {"$nor": [condition]} if condition else None
+
+
+def _joined_condition(operator: str, parts: list[Condition | None]) -> Condition | None:
+    some = [part for part in parts if part is not None]
+    if operator == "or":
+        return {} if {} in some else _any(some)
+    return None if len(some) < len(parts) else _all([part for part in some if part])
 
 
 def _any(conditions: list[Condition]) -> Condition | None:
@@ -285,6 +335,8 @@ def _explained(term: Term) -> dict[str, Any]:
             return {"access": "filter", "not": _explained(inner)}
         case Follows(name, links):
             return {"parameter": name, "access": "chain", "links": [explain(link) for link in links]}
+        case Joined(operator, terms):
+            return {"access": operator, "terms": [_explained(each) for each in terms]}
         case Referred(name, _, source):
             return {"access": "reverse chain", "by": name, "links": [explain(source)]}
 

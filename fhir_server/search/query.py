@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from fhir_server.outcome import BadRequest, Issue, NotSupported
-from fhir_server.search import criteria
-from fhir_server.search.criteria import Chain, Criterion, Refused, Reverse, refers
+from fhir_server.search import criteria, expression
+from fhir_server.search.criteria import Refused, Wanted, refers
 from fhir_server.search.parameters import Catalogue, Parameter, searchable
 
 Total = Literal["none", "estimate", "accurate"]
@@ -50,7 +50,7 @@ class Query:
     """A search in one resource type."""
 
     type: str
-    criteria: tuple[Criterion | Chain | Reverse, ...] = ()  # all must hold
+    criteria: tuple[Wanted, ...] = ()  # all must hold
     sort: tuple[Sort, ...] = ()
     count: int = DEFAULT_COUNT  # matches on a page
     includes: tuple[Include, ...] = ()
@@ -75,7 +75,7 @@ class _Draft:
     catalogue: Catalogue
     type: str
     now: datetime
-    criteria: list[Criterion | Chain | Reverse] = field(default_factory=list)
+    criteria: list[Wanted] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     includes: list[Include] = field(default_factory=list)
     revincludes: list[Include] = field(default_factory=list)
@@ -164,9 +164,14 @@ def _take(draft: _Draft, name: str, text: str) -> None:
     elif name in RESULT:
         _result(draft, name, text)
     else:
-        criterion = criteria.parse(draft.catalogue, draft.type, name, text, draft.now)
-        draft.criteria.append(criterion)
+        draft.criteria.append(_criterion(draft, name, text))
         draft.applied.append((name, text))
+
+
+def _criterion(draft: _Draft, name: str, text: str) -> Wanted:
+    if name == "_filter":
+        return expression.parse(draft.catalogue, draft.type, text, draft.now)
+    return criteria.parse(draft.catalogue, draft.type, name, text, draft.now)
 
 
 def _result(draft: _Draft, name: str, text: str) -> None:

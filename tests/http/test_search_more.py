@@ -164,6 +164,49 @@ async def test_a_circle_of_references_ends(client: httpx.AsyncClient) -> None:
     assert (numbers(answer), sorted(numbers(answer, "include"))) == (["c0"], ["c1", "c2"])
 
 
+FILTERS = [
+    ("Patient?_filter=gender eq male", "p1 p2"),
+    ("Patient?_filter=gender ne male", "p0 p4"),
+    ("Patient?_filter=not(gender eq male)", "p0 p3 p4"),
+    ("Patient?_filter=gender eq male and active eq true", "p1"),
+    ("Patient?_filter=gender eq male or active eq true", "p0 p1 p2"),
+    ("Patient?_filter=gender eq female or gender eq male and active eq false", "p2"),  # from left to right
+    ("Patient?_filter=gender eq female or (gender eq male and active eq false)", "p0 p2"),
+    ("Patient?_filter=not(gender eq male or birthdate ge 1994) and family pr false", "p4"),
+    ('Patient?_filter=family eq "NGUYEN"', "p0 p1"),
+    ('Patient?_filter=family eq "nguy"', ""),
+    ('Patient?_filter=family sw "nguy"', "p0 p1"),
+    ('Patient?_filter=family co "guy"', "p0 p1"),
+    ('Patient?_filter=name eq "nguyen thi dao"', "p0"),
+    ("Patient?_filter=birthdate ge 2025", "p1 p3"),
+    ("Patient?_filter=birthdate gt 2025-08-12", "p3"),
+    ("Patient?_filter=birthdate eq 1994-03-21", "p0"),
+    ("Patient?_filter=birthdate ne 2025-08-12", "p0 p2 p3"),
+    ("Patient?_filter=birthdate lt 1960 or birthdate sa 2025-08-11", "p1 p2"),
+    ("Patient?_filter=birthdate ap 1950 and birthdate eb 1995", "p2"),
+    ("Patient?_filter=birthdate pr true", "p0 p1 p2 p3"),
+    (f"Patient?_filter=identifier eq {CCCD}|001194000001", "p0"),
+    ('Patient?_filter=identifier eq "a,b|c$d\\\\e" or _id eq p4', "p4"),
+    ('Patient?_filter=organization.name sw "benh"', "p1"),
+    ('Patient?_filter=not(organization.name sw "benh") and gender eq male', "p2"),
+    ("Patient?_filter=organization eq Organization/o0 or _id eq p3", "p0 p3"),
+    ("Patient?_filter=_has:Immunization:patient:vaccine-code eq 08 or gender eq female", "p0 p1"),
+    ("Patient?_filter=gender in http://hl7.org/fhir/ValueSet/administrative-gender and active eq false", "p2"),
+    ("Patient?_filter=_lastUpdated ge 2020 and not(_id eq p0)", "p1 p2 p3 p4"),
+    ("Patient?_filter=gender eq male&_filter=active eq true", "p1"),
+    ("Observation?_filter=value-quantity gt 38 and _id ne b9", "b0"),
+    ("Observation?_filter=value-quantity gt 38||Cel or code-value-quantity eq 29463-7$3.25", "b0 b2"),
+    ("Observation?_filter=status sb amended", "s1 s2"),
+    ("RiskAssessment?_filter=probability gt 0.2", "k0 k3"),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), FILTERS, ids=[query for query, _ in FILTERS])
+async def test_a_filter_joins_criteria(stored: httpx.AsyncClient, query: str, expected: str) -> None:
+    assert sorted(await found(stored, query)) == expected.split()
+    assert sorted(await found(stored, f"{query}&_sort=_id&_count=3")) == expected.split()[:3]
+
+
 STATUS = "http://hl7.org/fhir/observation-status"
 MODIFIED = [
     # :text: what people read, from its beginning
@@ -208,6 +251,22 @@ async def test_a_modifier_widens_what_a_value_means(stored: httpx.AsyncClient, q
 
 
 REFUSED = [
+    ("Patient?_filter=gender", "ends too early"),
+    ("Patient?_filter=gender eq", "ends too early"),
+    ("Patient?_filter=(gender eq male", "ends too early"),
+    ("Patient?_filter=gender eq male)", "')' is not expected"),
+    ("Patient?_filter=gender eq male active eq true", "'active' is not expected"),
+    ("Patient?_filter=gender gt male", "gender cannot be compared by gt"),
+    ("Patient?_filter=gender sw male", "gender cannot be compared by sw"),
+    ("Patient?_filter=gender co male", "no modifier 'contains'"),
+    ("Patient?_filter=name ne An", "name cannot be compared by ne"),
+    ("Patient?_filter=birthdate eq ge2020", "birthdate cannot be compared by eq"),
+    ("Patient?_filter=nothing eq 1", "_filter: nothing: Patient has no search parameter"),
+    ("Patient?_filter=gender re x", "no operator 're'"),
+    ("Patient?_filter=" + "(" * 30 + "gender eq male" + ")" * 30, "brackets"),
+    ("Patient?_filter=" + " or ".join(["gender eq male"] * 51), "comparisons"),
+    ('Patient?_filter=name eq "open', "is not expected"),
+    ("Location?near=10.77|106.7|5|km", "near"),
     ("ValueSet?url:below=urn:oid:1.2", "only these have a hierarchy"),
     ("Immunization?vaccine-code:in=http://example.org/nothing", "no value set whose codes"),
     ("Immunization?vaccine-code:below=http://snomed.info/sct|1", "does not know that code"),

@@ -20,7 +20,7 @@ REFUSED = [
     ("nothing", "1", NotSupported, "no search parameter 'nothing'"),
     ("_text", "a", NotSupported, "_text is not supported"),
     ("_content", "a", NotSupported, "_content is not supported"),
-    ("_filter", "a eq b", NotSupported, "_filter is not supported"),
+    ("_filter", "a eq b", NotSupported, "_filter: a: Patient has no search parameter 'a'"),
     ("_list", "$current-problems", NotSupported, "functional lists"),
     ("age", "3", NotSupported, "age is not supported"),
     ("name:fuzzy", "a", NotSupported, "no modifier 'fuzzy'; available: missing, exact, contains"),

@@ -7,7 +7,7 @@ https://hl7.org/fhir/R4/search.html#special
 REASONS: dict[str, tuple[str, str]] = {
     "_content": ("the text of resources is not indexed", "văn bản của tài nguyên không được lập chỉ mục"),
     "_text": ("the narrative of resources is not indexed", "phần diễn giải của tài nguyên không được lập chỉ mục"),
-    "_filter": ("filter expressions are not supported", "biểu thức lọc chưa được hỗ trợ"),
+    "near": ("distances are not computed", "khoảng cách chưa được tính"),
     "_query": ("named queries are not supported", "truy vấn đặt tên chưa được hỗ trợ"),
     "_has": ("it needs more: _has:Type:reference:parameter=value", "cần viết đủ: _has:Loại:tham-chiếu:tham-số=giá-trị"),
     "_type": ("only one resource type is searched at a time", "mỗi lần chỉ tìm trong một loại tài nguyên"),

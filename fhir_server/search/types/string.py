@@ -35,10 +35,10 @@ PARTS = {
 
 
 class Text(NamedTuple):
-    """What a client looks for, and whether at the beginning (None), `exact` or as `contains`."""
+    """What a client looks for: at the beginning (None), `exact`, as `contains`, or `equal` but for case and marks."""
 
     text: str
-    modifier: Literal["exact", "contains"] | None = None
+    modifier: Literal["exact", "contains", "equal"] | None = None
 
 
 def parse(text: str, modifier: str | None = None) -> Text:
@@ -141,4 +141,6 @@ def match(wanted: Text) -> list[Span]:
     folded = fold(wanted.text)
     if wanted.modifier == "contains":
         return [Span.prefix("|", rf"\|[^\t]*{re.escape(folded)}")]
+    if wanted.modifier == "equal":
+        return [Span.prefix(f"|{folded[:LONGEST]}\t")]
     return [Span.prefix(f"|{folded}")]
