@@ -25,13 +25,19 @@ class Call(Protocol):
     def resource(self) -> Any: ...
 
 
-def inputs(call: Call, known: tuple[str, ...]) -> dict[str, Any]:
-    """Return the input parameters by name, each once; raise BadRequest on an unknown or repeated one."""
+def inputs(call: Call, known: tuple[str, ...], lists: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the input parameters by name, each once; raise BadRequest on an unknown or repeated one.
+
+    Those in `lists` may be repeated; their values are texts, given joined by commas.
+    """
     given: list[tuple[str, Any]] = [pair for pair in call.params if pair[0] not in {"_format", "_pretty"}]
     if call.resource is not None:
         given += list(_of_parameters(call.resource))
     values: dict[str, Any] = {}
     for name, value in given:
+        if name in lists and isinstance(values.get(name), str) and isinstance(value, str):
+            values[name] += f",{value}"
+            continue
         if name not in known or name in values:
             problem_en, problem_vi = (
                 ("is given twice", "được gửi hai lần") if name in values else ("is unknown", "không có")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fhir_server.interactions.answer import Answer
-from fhir_server.operations import certificates, immunization_status, validate
+from fhir_server.operations import certificates, everything, immunization_status, validate
 from fhir_server.operations.call import Call
 from fhir_server.server import Context
 
@@ -32,6 +32,13 @@ OPERATIONS = {
         "http://hl7.org/fhir/OperationDefinition/Resource-validate",
         ("system", "type", "instance"),
         validate.validate,
+    ),
+    "everything": Operation(
+        "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        ("instance",),
+        everything.everything,
+        types=("Patient",),
+        methods=("GET", "POST"),
     ),
     "issue-certificate": Operation(
         f"{OWN}/Patient-issue-certificate", ("instance",), certificates.issue, types=("Patient",)
