@@ -155,10 +155,11 @@ def _queries(ctx: Context, types: Sequence[str], params: Params) -> dict[str, Qu
 def _require_simple(ctx: Context, queries: Mapping[str, Query]) -> bool:
     """Return whether the newest come first; raise NotSupported for what only works within one type."""
     query = next(iter(queries.values()))
-    if query.includes or query.revincludes or query.elements or query.summary in {"true", "text", "data"}:
+    partial = query.elements or query.summary in {"true", "text", "data"}
+    if query.includes or query.revincludes or partial or query.explain:
         raise NotSupported(
-            "_include, _revinclude, _elements and _summary (other than count) work when one type is searched",
-            "_include, _revinclude, _elements và _summary (ngoài count) chỉ dùng khi tìm trong một loại tài nguyên",
+            "_include, _revinclude, _explain, _elements and _summary (other than count) work when one type is searched",
+            "_include, _revinclude, _explain, _elements và _summary (ngoài count) chỉ dùng khi tìm trong một loại tài nguyên",
         )
     sort = plan.plan(query, ctx.server.indexer.catalogue).sort
     if sort and sort[0].key != "s":

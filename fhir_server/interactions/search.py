@@ -12,7 +12,7 @@ from fhir_server import wire
 from fhir_server.interactions import compartment, subset
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.compartment import Compartment
-from fhir_server.outcome import TooCostly, outcome
+from fhir_server.outcome import Issue, TooCostly, outcome
 from fhir_server.search import bundle, include, page, plan
 from fhir_server.search import query as reading
 from fhir_server.search.plan import Follows, Plan, Referred, SortBy
@@ -30,9 +30,10 @@ async def search(ctx: Context, type: str, params: Params, within: Compartment | 
     steps = plan.plan(query, ctx.server.indexer.catalogue)
     condition = compartment.narrowed(ctx, within, type, await _condition(ctx, steps))
     total = await _total(ctx, query, condition)
+    explained = await _explained(ctx, query, steps, condition)
     if query.only_count:
         links = page.links(compartment.base_url(ctx, within), query, None)
-        return Answer(200, bundle.searchset(links, [], total=total, outcome=_notes(ctx, query)))
+        return Answer(200, bundle.searchset(links, [], total=total, outcome=_notes(ctx, query, explained)))
     after = page.after(ctx.server.cursor_key, query)
     found = (
         []
@@ -44,7 +45,7 @@ async def search(ctx: Context, type: str, params: Params, within: Compartment | 
     entries = [_entry(ctx, query, match.stored, "match") for match in matches]
     entries += [_entry(ctx, query, stored, "include") for stored in await _included(ctx, query, matches)]
     links = page.links(compartment.base_url(ctx, within), query, cursor)
-    return Answer(200, bundle.searchset(links, entries, total=total, outcome=_notes(ctx, query)))
+    return Answer(200, bundle.searchset(links, entries, total=total, outcome=_notes(ctx, query, explained)))
 
 
 async def condition_of(ctx: Context, query: Query) -> dict[str, Any] | None:
@@ -195,6 +196,31 @@ def _entry(ctx: Context, query: Query, stored: Stored, mode: bundle.Mode) -> bun
     return bundle.Entry(f"{ctx.base_url}/{stored.type}/{stored.id}", raw, mode)
 
 
-def _notes(ctx: Context, query: Query) -> bytes | None:
-    """Return the OperationOutcome that names what a lenient search left out."""
-    return wire.dumps(outcome(query.ignored, ctx.language)) if query.ignored else None
+def _notes(ctx: Context, query: Query, explained: Sequence[Issue]) -> bytes | None:
+    """Return the OperationOutcome that names what a lenient search left out and tells what was asked to be told."""
+    issues = (*query.ignored, *explained)
+    return wire.dumps(outcome(issues, ctx.language)) if issues else None
+
+
+async def _explained(ctx: Context, query: Query, steps: Plan, condition: dict[str, Any] | None) -> list[Issue]:
+    """Return what `_explain` asks for: the plan, and what the database does for its first page."""
+    if not query.explain:
+        return []
+    written = wire.dumps(plan.explain(steps)).decode()
+    found = [_told(f"Plan: {written}", f"Kế hoạch: {written}")]
+    if condition is None:
+        return [*found, _told("Nothing can match: not asked", "Không thể có kết quả: không truy vấn cơ sở dữ liệu")]
+    sort, newest_first = _order(steps.sort)
+    cost = await ctx.server.store.explain(
+        steps.type, condition, sort=sort, limit=query.count + 1, newest_first=newest_first
+    )
+    indexes, stages = ", ".join(cost.indexes) or "-", ", ".join(cost.stages)
+    en = f"Database: index {indexes}; stages {stages}; examined {cost.documents} documents and {cost.keys} keys for "
+    vi = f"Cơ sở dữ liệu: chỉ mục {indexes}; các bước {stages}; đã xét {cost.documents} tài liệu, {cost.keys} khóa cho "
+    en += f"{cost.returned} results in {cost.milliseconds} ms"
+    vi += f"{cost.returned} kết quả trong {cost.milliseconds} ms"
+    return [*found, _told(en, vi)]
+
+
+def _told(en: str, vi: str) -> Issue:
+    return Issue("information", "informational", en, vi)

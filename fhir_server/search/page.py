@@ -19,7 +19,7 @@ from fhir_server.search.query import CURSOR, PRESENTATION, Query
 Key = tuple[str | int | None, ...]
 
 # What a client may change from one page to the next.
-FREE = PRESENTATION | {"_count", "_include", "_revinclude", "_total", "_summary", "_elements"}
+FREE = PRESENTATION | {"_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_explain"}
 SIGNATURE = 16  # bytes: 128 bits of HMAC-SHA256
 LONGEST = 4096
 

@@ -58,6 +58,7 @@ class Query:
     total: Total = "none"
     summary: Summary = "false"
     elements: tuple[str, ...] = ()
+    explain: bool = False  # tell the plan and what the database does for it
     cursor: str | None = None  # still signed
     applied: tuple[tuple[str, str], ...] = ()  # what was understood, for the self link; without the cursor
     ignored: tuple[Issue, ...] = ()  # warnings about what was left out because the client asked to be lenient
@@ -303,4 +304,5 @@ RESULT: dict[str, tuple[str, Callable[[_Draft, str, str], Any]]] = {
     "_total": ("total", _word("none", "estimate", "accurate")),
     "_summary": ("summary", _word("true", "text", "data", "count", "false")),
     "_elements": ("elements", _elements),
+    "_explain": ("explain", lambda draft, name, text: _word("true", "false")(draft, name, text) == "true"),
 }

@@ -18,6 +18,7 @@ from pymongo.server_type import SERVER_TYPE
 
 from fhir_server.store.changes import Changes, Version
 from fhir_server.store.documents import LAST_SEQUENCE, NODES, Put, Stored
+from fhir_server.store.explaining import Cost
 from fhir_server.store.failures import NotReplicaSet, answering
 from fhir_server.store.layout import Document, Layout
 from fhir_server.store.queries import Condition, Found, Key, Queries, SortKey
@@ -153,6 +154,18 @@ class Store:
         return await self._queries.find(
             type, condition, sort=sort, after=after, limit=limit, newest_first=newest_first, entries=entries
         )
+
+    async def explain(
+        self,
+        type: str,
+        condition: Condition,
+        *,
+        sort: Sequence[SortKey] = (),
+        limit: int,
+        newest_first: bool = True,
+    ) -> Cost:
+        """Return what the database does for the first page of such a search, and how much it examines."""
+        return await self._queries.explain(type, condition, sort=sort, limit=limit, newest_first=newest_first)
 
     async def count(self, type: str, condition: Condition, *, limit: int | None = None) -> int:
         """Return the number of matches, `limit` when there are at least that many; raise TooCostly."""

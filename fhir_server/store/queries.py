@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from bson.max_key import MaxKey
 
 from fhir_server.store.documents import VERSION_PROJECTION, Stored, stored
+from fhir_server.store.explaining import Cost, explain
 from fhir_server.store.failures import answering
 from fhir_server.store.gathering import Gatherer
 from fhir_server.store.layout import Document, Layout
@@ -129,6 +130,25 @@ class Queries:
                 found[document["n"]].append(document)
         return found
 
+    async def explain(
+        self,
+        type: str,
+        condition: Condition,
+        *,
+        sort: Sequence[SortKey] = (),
+        limit: int,
+        newest_first: bool = True,
+    ) -> Cost:
+        """Return what the first page of such a search costs; raise TooCostly."""
+        if sort:
+            _, stages = _pipeline(condition, sort, None, limit, newest_first, False)
+            command: Document = {"aggregate": {"pipeline": stages, "cursor": {}}}
+        else:
+            order = {"s": -1 if newest_first else 1}
+            command = {"find": {"filter": alive(condition), "sort": order, "limit": limit}}
+        with answering():
+            return await explain(self._layout.current(type), command, self._milliseconds)
+
     async def count(self, type: str, condition: Condition, *, limit: int | None = None) -> int:
         """Return the number of matches, `limit` when there are at least that many; raise TooCostly."""
         if condition or limit is not None:
@@ -171,22 +191,29 @@ class Queries:
         newest_first: bool,
         entries: bool,
     ) -> list[Found]:
-        keys = [f"k{position}" for position in range(len(sort))]
-        order = {key: -1 if by.descending else 1 for key, by in zip(keys, sort, strict=True)}
-        order["s"] = -1 if newest_first else 1
-        stages: list[Document] = [
-            {"$match": alive(condition)},
-            {"$project": _projection(entries) | {key: _value(by) for key, by in zip(keys, sort, strict=True)}},
-        ]
-        if after is not None:
-            stages.append({"$match": {"$expr": _beyond(order, after)}})
-        stages += [{"$sort": order}, {"$limit": limit}]
+        keys, stages = _pipeline(condition, sort, after, limit, newest_first, entries)
         with answering():
             cursor = await self._layout.current(type).aggregate(
                 stages, batchSize=limit + 1, maxTimeMS=self._milliseconds
             )
             documents = await cursor.to_list()
         return [_found(type, document, keys) for document in documents]
+
+
+def _pipeline(
+    condition: Condition, sort: Sequence[SortKey], after: Key | None, limit: int, newest_first: bool, entries: bool
+) -> tuple[list[str], list[Document]]:
+    """Return the fields that hold the sort keys, and the pipeline that sorts by them."""
+    keys = [f"k{position}" for position in range(len(sort))]
+    order = {key: -1 if by.descending else 1 for key, by in zip(keys, sort, strict=True)}
+    order["s"] = -1 if newest_first else 1
+    stages: list[Document] = [
+        {"$match": alive(condition)},
+        {"$project": _projection(entries) | {key: _value(by) for key, by in zip(keys, sort, strict=True)}},
+    ]
+    if after is not None:
+        stages.append({"$match": {"$expr": _beyond(order, after)}})
+    return keys, [*stages, {"$sort": order}, {"$limit": limit}]
 
 
 def is_point(condition: Condition) -> bool:

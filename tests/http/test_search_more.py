@@ -4,6 +4,8 @@ https://hl7.org/fhir/R4/search.html#has · https://hl7.org/fhir/R4/search.html#r
 https://hl7.org/fhir/R4/search.html#summary
 """
 
+import json
+import re
 from typing import Any
 
 import httpx
@@ -250,7 +252,40 @@ async def test_a_modifier_widens_what_a_value_means(stored: httpx.AsyncClient, q
     assert sorted(await found(stored, query)) == expected.split()
 
 
+EXPLAINED = [
+    ("Patient?gender=male", "equal", "entries", 2),
+    ("Patient?name=nguyen&_sort=birthdate", "range", "entries", 2),
+    ("Patient?_has:Immunization:patient:vaccine-code=08", "reverse chain", "_id_", 1),
+    ("Patient?_filter=gender eq male or active eq true", "or", "entries", 3),
+]
+
+
+@pytest.mark.parametrize(("query", "access", "index", "count"), EXPLAINED, ids=[row[0] for row in EXPLAINED])
+async def test_a_search_explains_itself(
+    stored: httpx.AsyncClient, query: str, access: str, index: str, count: int
+) -> None:
+    type, parameters = split(query)
+    answer = await stored.get(f"/fhir/{type}?{parameters}&_explain=true")
+    assert len(numbers(answer)) == count
+    [outcome] = [row["resource"] for row in answer.json()["entry"] if row["search"]["mode"] == "outcome"]
+    plan, cost = outcome["issue"]
+    assert {plan["severity"], cost["severity"]} == {"information"}
+    [term] = json.loads(plan["diagnostics"].removeprefix("Plan: "))["terms"]
+    assert term["access"] == access
+    assert f"index {index};" in cost["diagnostics"]
+    examined = re.search(r"examined (\d+) documents and \d+ keys for (\d+) results", cost["diagnostics"])
+    assert examined is not None
+    assert (int(examined[1]), int(examined[2])) == (count, count)  # nothing is read that is not answered
+
+
+async def test_what_cannot_match_is_explained_without_asking(stored: httpx.AsyncClient) -> None:
+    answer = await stored.get("/fhir/Patient?organization.name=nobody&_explain=true")
+    assert "Nothing can match" in answer.text
+    assert "OperationOutcome" not in (await stored.get("/fhir/Patient?gender=male&_explain=false")).text
+
+
 REFUSED = [
+    ("Patient?_explain=yes", "_explain"),
     ("Patient?_filter=gender", "ends too early"),
     ("Patient?_filter=gender eq", "ends too early"),
     ("Patient?_filter=(gender eq male", "ends too early"),
