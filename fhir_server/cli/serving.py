@@ -8,20 +8,22 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
 from fhir_server.cli import demonstration
 from fhir_server.definitions.package import NotAPackage
-from fhir_server.outcome import FhirError
+from fhir_server.outcome import FhirError, Unavailable
 from fhir_server.server import Server, start
 from fhir_server.settings import Settings
 from fhir_server.store import NotReplicaSet
@@ -33,6 +35,7 @@ from signing.refusal import Refused
 
 console = Console(stderr=True)
 log = logging.getLogger("fhir_server")
+UNABLE = (NotReplicaSet, NotAPackage, Refused, FhirError, OSError)  # why a server does not start
 
 
 def serve(
@@ -76,10 +79,16 @@ def serve(
 def configured(given: dict[str, Any]) -> Settings:
     """Return the settings of the environment and the command line; when they are not valid, say why and stop."""
     try:
-        return Settings(**given)
+        settings = Settings(**given)
+        ZoneInfo(settings.time_zone)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors()]
         stop("These settings are not valid: " + "; ".join(problems))
+    except SettingsError as error:  # a tuple that is no JSON
+        stop(f"These settings are not valid: {error}; write it as a JSON array")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        stop(f"These settings are not valid: time_zone: there is no zone {settings.time_zone}, write Asia/Ho_Chi_Minh")
+    return settings
 
 
 def stop(message: str) -> NoReturn:
@@ -108,41 +117,69 @@ def _loopback(host: str) -> bool:
 
 def _serve_embedded(settings: Settings, folder: Path) -> None:
     """Start a MongoDB in `folder`, development keys beside it, and serve until told to stop."""
-    if settings.keys is None:
-        keys = folder / "keys"
-        if not keys.exists():
-            development.generate(keys, datetime.now(UTC))
-            console.print(f"Made development signing keys in {keys}: nobody else trusts them.", style="yellow")
-        settings = settings.model_copy(update={"keys": keys})
-    try:
-        with EmbeddedMongo(folder / "mongodb") as mongo:
-            run(settings, mongo.uri)
-    except EmbeddedUnavailable as error:
-        stop(str(error))
+    with ExitStack() as stack:
+        try:
+            keys = settings.keys or _development_keys(folder / "keys")
+            mongo = stack.enter_context(EmbeddedMongo(folder / "mongodb"))
+        except (EmbeddedUnavailable, Refused, OSError) as error:
+            stop(str(error))
+        run(settings.model_copy(update={"keys": keys}), mongo.uri)
+
+
+def _development_keys(folder: Path) -> Path:
+    """Return `folder` with a key in it, made when there is no such folder."""
+    if not folder.exists():
+        development.generate(folder, datetime.now(UTC))
+        console.print(f"Made development signing keys in {folder}: nobody else trusts them.", style="yellow")
+    return folder
 
 
 def run(settings: Settings, mongodb_uri: str) -> None:
     """Serve with one process, or several that share the listening socket."""
-    listener = socket.create_server((settings.host, settings.port), family=_family(settings.host), backlog=2048)
+    with _listener(settings.host, settings.port) as listener:
+        port = listener.getsockname()[1]
+        settings = settings.model_copy(update={"port": port, "mongodb_uri": mongodb_uri})
+        _rehearse(settings, mongodb_uri)
+        announce(settings, mongodb_uri)
+        options: dict[str, Any] = {
+            "log_config": None,
+            "access_log": False,  # a URL can hold an identifier: the audit log has what may be written down
+            "server_header": False,
+            "workers": settings.workers,
+            "timeout_graceful_shutdown": 20,
+        }
+        if settings.workers == 1:
+            uvicorn.Server(uvicorn.Config(application(settings), **options)).run(sockets=[listener])
+        else:
+            os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json()
+            config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, **options)
+            Multiprocess(config, [listener]).run()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Return the socket that listens; stop when the address is taken or not ours."""
+    try:
+        listener = socket.create_server((host, port), family=_family(host), backlog=2048)
+    except OSError as error:
+        stop(f"Cannot listen on {host}, port {port} ({error.strerror}): choose another --port or --host")
     # asyncio does this itself only for sockets whose protocol is named, and these are inherited: without it every
     # answer waits 40 ms for the client's acknowledgement of its headers.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    port = listener.getsockname()[1]
-    settings = settings.model_copy(update={"port": port, "mongodb_uri": mongodb_uri})
-    announce(settings, mongodb_uri)
-    options: dict[str, Any] = {
-        "log_config": None,
-        "access_log": False,  # a URL can hold an identifier: the audit log has what may be written down
-        "server_header": False,
-        "workers": settings.workers,
-        "timeout_graceful_shutdown": 20,
-    }
-    if settings.workers == 1:
-        uvicorn.Server(uvicorn.Config(application(settings), **options)).run(sockets=[listener])
-    else:
-        os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json()
-        config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, **options)
-        Multiprocess(config, [listener]).run()
+    return listener
+
+
+def _rehearse(settings: Settings, mongodb_uri: str) -> None:
+    """Stop with the reason when no server can start with these settings, before any process tries to (0.1 s)."""
+
+    async def once() -> None:
+        await (await start(settings, mongodb_uri)).close()
+
+    try:
+        asyncio.run(once())
+    except Unavailable:
+        stop(f"No MongoDB answers at {_public(mongodb_uri)}: start it, or name another one with --mongodb-uri")
+    except UNABLE as error:
+        stop(str(error))
 
 
 def _family(host: str) -> socket.AddressFamily:
@@ -157,9 +194,14 @@ def announce(settings: Settings, mongodb_uri: str) -> None:
         "Capabilities": f"{address}/fhir/metadata",
         "Certificates": f"{address}/certificates/trust-list",
         "Health": f"{address}/health/ready",
-        "MongoDB": mongodb_uri.rpartition("@")[2],  # never its password
+        "MongoDB": _public(mongodb_uri),
     }.items():
         console.print(f"{name:13} {value}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _public(mongodb_uri: str) -> str:
+    """Return the address without user and password."""
+    return mongodb_uri.rpartition("@")[2]
 
 
 def worker() -> Application:
@@ -181,10 +223,7 @@ def application(settings: Settings) -> Application:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Server]:
-        try:
-            server = await start(settings, uri)
-        except (NotReplicaSet, NotAPackage, Refused, FhirError, OSError) as error:
-            stop(str(error))
+        server = await start(settings, uri)
         loading = asyncio.create_task(_demonstrate(server, uri)) if settings.demo else None
         try:
             yield server

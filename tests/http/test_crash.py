@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -30,7 +30,15 @@ def mongod(tmp_path: Path) -> EmbeddedMongo:
 
 
 @pytest.fixture
-async def client(mongod: EmbeddedMongo) -> AsyncIterator[httpx.AsyncClient]:
+def successor(mongod: EmbeddedMongo) -> Iterator[EmbeddedMongo]:
+    """A mongod on the same folder, to be started when the first is gone; it ends after the server."""
+    mongod = small(mongod.folder)
+    yield mongod
+    mongod.stop()
+
+
+@pytest.fixture
+async def client(mongod: EmbeddedMongo, successor: EmbeddedMongo) -> AsyncIterator[httpx.AsyncClient]:
     await asyncio.to_thread(mongod.start)
     try:
         async with serving(mongod.uri, "crash") as client:
@@ -119,7 +127,7 @@ async def ready(client: httpx.AsyncClient, status: int) -> bool:
 
 
 async def test_without_its_database_the_server_says_so_and_comes_back_by_itself(
-    client: httpx.AsyncClient, mongod: EmbeddedMongo
+    client: httpx.AsyncClient, mongod: EmbeddedMongo, successor: EmbeddedMongo
 ) -> None:
     created = await client.post("/fhir/Patient", json=PATIENT)
     assert await ready(client, 200)
@@ -145,6 +153,6 @@ async def test_without_its_database_the_server_says_so_and_comes_back_by_itself(
             assert answer.json()["resourceType"] == "OperationOutcome"
     assert answers[4].json()["entry"][0]["response"]["status"].startswith("503")
     assert (await client.get("/fhir/metadata")).status_code == 200  # needs no database
-    with small(mongod.folder):
-        await eventually(lambda: ready(client, 200))
-        assert (await client.get(created.headers["location"])).content == created.content
+    await asyncio.to_thread(successor.start)
+    await eventually(lambda: ready(client, 200))
+    assert (await client.get(created.headers["location"])).content == created.content
