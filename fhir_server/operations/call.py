@@ -25,13 +25,14 @@ class Call(Protocol):
     def resource(self) -> Any: ...
 
 
-def inputs(call: Call, known: tuple[str, ...], lists: tuple[str, ...] = ()) -> dict[str, Any]:
+def inputs(call: Call, known: tuple[str, ...], lists: tuple[str, ...] = (), *, body: bool = True) -> dict[str, Any]:
     """Return the input parameters by name, each once; raise BadRequest on an unknown or repeated one.
 
-    Those in `lists` may be repeated; their values are texts, given joined by commas.
+    Those in `lists` may be repeated; their values are texts, given joined by commas. Without `body` only the address
+    is read: the body is what the operation is about.
     """
     given: list[tuple[str, Any]] = [pair for pair in call.params if pair[0] not in {"_format", "_pretty"}]
-    if call.resource is not None:
+    if body and call.resource is not None:
         given += list(_of_parameters(call.resource))
     values: dict[str, Any] = {}
     for name, value in given:
@@ -43,8 +44,8 @@ def inputs(call: Call, known: tuple[str, ...], lists: tuple[str, ...] = ()) -> d
                 ("is given twice", "được gửi hai lần") if name in values else ("is unknown", "không có")
             )
             raise BadRequest(
-                f"Parameter '{name[:64]}' {problem_en}: this operation takes {', '.join(known)}, each once",
-                f"Tham số '{name[:64]}' {problem_vi}: thao tác này nhận {', '.join(known)}, mỗi tham số một lần",
+                f"Parameter '{name[:64]}' {problem_en}: this operation takes {', '.join(known) or 'none'}, each once",
+                f"Tham số '{name[:64]}' {problem_vi}: thao tác này nhận {', '.join(known) or '-'}, mỗi tham số một lần",
             )
         values[name] = value
     return values

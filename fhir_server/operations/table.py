@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fhir_server.interactions.answer import Answer
-from fhir_server.operations import certificates, everything, immunization_status, validate
+from fhir_server.operations import certificates, everything, immunization_status, meta, validate
 from fhir_server.operations.call import Call
 from fhir_server.server import Context
 
+CORE = "http://hl7.org/fhir/OperationDefinition"
 OWN = "https://fhir.tiemchung.vn/OperationDefinition"
 Level = Literal["system", "type", "instance"]
 
@@ -29,12 +30,16 @@ class Operation:
 
 OPERATIONS = {
     "validate": Operation(
-        "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+        f"{CORE}/Resource-validate",
         ("system", "type", "instance"),
         validate.validate,
+        methods=("GET", "POST"),
     ),
+    "meta": Operation(f"{CORE}/Resource-meta", ("instance",), meta.meta, methods=("GET", "POST")),
+    "meta-add": Operation(f"{CORE}/Resource-meta-add", ("instance",), meta.add),
+    "meta-delete": Operation(f"{CORE}/Resource-meta-delete", ("instance",), meta.delete),
     "everything": Operation(
-        "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+        f"{CORE}/Patient-everything",
         ("instance",),
         everything.everything,
         types=("Patient",),

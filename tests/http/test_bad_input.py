@@ -109,7 +109,7 @@ async def test_a_body_of_sixty_megabytes_is_refused(client: httpx.AsyncClient) -
         ("DELETE", "/fhir/Patient", 400),
         ("DELETE", "/fhir/Patient?nope=x", 400),
         ("POST", "/fhir/Patient/$nothing", 400),
-        ("GET", "/fhir/Patient/$validate", 405),
+        ("GET", "/fhir/Patient/1/$meta-add", 405),
         ("GET", "/fhir/?name=An", 400),
         ("GET", "/fhir/Patient?" + "&".join("name=x" for _ in range(600)), 400),
     ],
