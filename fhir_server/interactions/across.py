@@ -159,7 +159,7 @@ def _require_simple(ctx: Context, queries: Mapping[str, Query]) -> bool:
     if query.includes or query.revincludes or partial or query.explain:
         raise NotSupported(
             "_include, _revinclude, _explain, _elements and _summary (other than count) work when one type is searched",
-            "_include, _revinclude, _explain, _elements và _summary (ngoài count) chỉ dùng khi tìm trong một loại tài nguyên",
+            "_include, _revinclude, _explain, _elements và _summary (ngoài count) chỉ dùng khi tìm trong một loại",
         )
     sort = plan.plan(query, ctx.server.indexer.catalogue).sort
     if sort and sort[0].key != "s":
