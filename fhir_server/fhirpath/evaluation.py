@@ -46,9 +46,9 @@ SYSTEM_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def compile(expression: str, names: Names) -> Evaluate:
+def compile(expression: str | Node, names: Names) -> Evaluate:
     """Return the closure for `expression`; raise Unsupported when it is not of the part that is compiled here."""
-    return _node(parse(expression), names)
+    return _node(parse(expression) if isinstance(expression, str) else expression, names)
 
 
 def _node(node: Node, names: Names) -> Evaluate:

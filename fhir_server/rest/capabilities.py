@@ -12,6 +12,7 @@ from typing import Any
 from fhir_server import wire
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
+from fhir_server.search import matching
 from fhir_server.search.parameters import Catalogue, Parameter, searchable
 from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT
 from fhir_server.server import Context
@@ -19,7 +20,10 @@ from fhir_server.settings import Check, Settings
 
 Json = dict[str, Any]
 
-INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")
+INTERACTIONS = (
+    *("read", "vread", "update", "patch", "delete"),
+    *("history-instance", "history-type", "create", "search-type"),
+)
 SYSTEM = ("batch", "transaction", "history-system", "search-system")
 SOFTWARE = "fhir-immunization-server"
 
@@ -48,6 +52,7 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
         "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
         "fhirVersion": definitions.version,
         "format": ["application/fhir+json", "json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [
             {
                 "mode": "server",
@@ -73,7 +78,8 @@ def _limits(settings: Settings) -> str:
         f"page of {MAX_COUNT}, {DEFAULT_COUNT} when _count is not given; {settings.max_include} "
         f"included resources a page; {settings.max_chain} matches of a chain's step; "
         f"{settings.search_timeout} ms for a query. "
-        "Unknown search parameters are refused (Prefer: handling=lenient ignores them). "
+        "Every type also takes _has, chains, _list, _filter, _explain, _include and _revinclude with :iterate, _summary, "
+        "_elements, _sort, _count and _total. Unknown search parameters are refused (Prefer: handling=lenient ignores them). "
         f"Dates without a zone are in {settings.time_zone}."
     )
 
@@ -102,12 +108,25 @@ def _resource(catalogue: Catalogue, settings: Settings, type: str) -> Json:
         **({"searchInclude": includes} if (includes := _includes(type, parameters)) else {}),
         **({"searchRevInclude": referring} if (referring := catalogue.referring.get(type)) else {}),
         "searchParam": [
-            {"name": parameter.code, "definition": parameter.url, "type": parameter.type} for parameter in parameters
+            {
+                "name": parameter.code,
+                "definition": parameter.url,
+                "type": parameter.type,
+                "documentation": f"Modifiers: {', '.join(_modifiers(parameter)) or 'none'}",
+            }
+            for parameter in parameters
         ],
     }
     if operations := _operations("type", type):
         row["operation"] = operations
     return row
+
+
+def _modifiers(parameter: Parameter) -> list[str]:
+    """Return what `parameter` can be asked with; "[type]" stands for the types that a reference may name."""
+    found = matching.modifiers(parameter)
+    own = [modifier for modifier in found if modifier not in parameter.targets]
+    return [*own, "[type]"] if len(own) < len(found) else own
 
 
 def _includes(type: str, parameters: list[Parameter]) -> list[str]:

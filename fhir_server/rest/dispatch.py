@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html
 import time
 from typing import assert_never
 
-from fhir_server.interactions import across, conditional, history, read, write
+from fhir_server.interactions import across, conditional, history, patch, read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.table import OPERATIONS
 from fhir_server.outcome import Forbidden
@@ -15,12 +15,14 @@ from fhir_server.rest.interaction import (
     Bundle,
     Capabilities,
     ConditionalDelete,
+    ConditionalPatch,
     ConditionalUpdate,
     Create,
     Delete,
     History,
     Interaction,
     Invoke,
+    Patch,
     Read,
     Search,
     Update,
@@ -75,6 +77,10 @@ async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C9
             return await write.update(ctx, type, id, resource, if_match, only_new)
         case ConditionalUpdate(type, params, resource, if_match, only_new):
             return await conditional.update(ctx, type, resource, params, if_match, only_new)
+        case Patch(type, id, changes, if_match):
+            return await patch.patch(ctx, type, id, changes, if_match)
+        case ConditionalPatch(type, params, changes, if_match):
+            return await patch.patch_match(ctx, type, params, changes, if_match)
         case Delete(type, id, if_match):
             return await write.delete(ctx, type, id, if_match)
         case ConditionalDelete(type, params):

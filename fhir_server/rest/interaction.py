@@ -62,6 +62,22 @@ class ConditionalUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class Patch:
+    type: str
+    id: str
+    patch: Any
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalPatch:
+    type: str
+    params: Params
+    patch: Any
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     type: str
     id: str
@@ -112,7 +128,7 @@ class Invoke:
 
 
 # After these, Prefer says what comes back.
-Stores = Create | Update | ConditionalUpdate
+Stores = Create | Update | ConditionalUpdate | Patch | ConditionalPatch
 Interaction = Read | VRead | Stores | Delete | ConditionalDelete | History | Search | Bundle | Capabilities | Invoke
 
 
@@ -226,7 +242,7 @@ def _type(said: Request, type: str) -> Interaction:
         case "DELETE":
             return ConditionalDelete(type, _condition(said))
         case "PATCH":
-            raise NotSupported("PATCH is not supported: use PUT", "Chưa hỗ trợ PATCH: hãy dùng PUT")
+            return ConditionalPatch(type, _condition(said), said.body, headers.if_match(said.headers))
         case _:
             raise _not_here(said)
 
@@ -237,6 +253,8 @@ def _instance(said: Request, type: str, id: str) -> Interaction:
             return Read(type, id, headers.unless(said.headers))
         case "PUT":
             return Update(type, id, said.body, headers.if_match(said.headers), headers.only_new(said.headers))
+        case "PATCH":
+            return Patch(type, id, said.body, headers.if_match(said.headers))
         case "DELETE":
             return Delete(type, id, headers.if_match(said.headers))
         case _:

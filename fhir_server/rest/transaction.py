@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server.interactions import answer as answers
-from fhir_server.interactions import conditional, write
+from fhir_server.interactions import conditional, patch, read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.conditional import Condition
 from fhir_server.outcome import BadRequest, FhirError, Issue, PreconditionFailed, Unprocessable, outcome
@@ -27,12 +27,14 @@ from fhir_server.rest.interaction import (
     Bundle,
     Capabilities,
     ConditionalDelete,
+    ConditionalPatch,
     ConditionalUpdate,
     Create,
     Delete,
     History,
     Interaction,
     Invoke,
+    Patch,
     Read,
     Search,
     Stores,
@@ -125,9 +127,9 @@ def _understand(ctx: Context, entry: Any, position: int) -> Entry:
             case Create(type, _, params):
                 key = (type, ctx.new_id())
                 condition = None if params is None else conditional.condition(ctx, type, params)
-            case ConditionalUpdate(type, params) | ConditionalDelete(type, params):
+            case ConditionalUpdate(type, params) | ConditionalPatch(type, params) | ConditionalDelete(type, params):
                 condition = conditional.condition(ctx, type, params)
-            case Update(type, id) | Delete(type, id):
+            case Update(type, id) | Patch(type, id) | Delete(type, id):
                 key = (type, id)
             case Invoke() | Capabilities() | Bundle():
                 raise BadRequest(
@@ -146,7 +148,8 @@ async def _targets(ctx: Context, entries: list[Entry], released: set[str]) -> li
     keys = [entry.key for entry in entries if entry.key and not isinstance(entry.interaction, Create)]
     current = await ctx.server.store.read_many(keys)
     found = await conditional.resolve(
-        ctx, {entry.condition for entry in entries if entry.condition and _names_one(entry)}
+        ctx,
+        {each.condition for each in entries if each.condition and not isinstance(each.interaction, ConditionalDelete)},
     )
     targets = []
     for entry in entries:
@@ -157,10 +160,6 @@ async def _targets(ctx: Context, entries: list[Entry], released: set[str]) -> li
     return targets
 
 
-def _names_one(entry: Entry) -> bool:
-    return not isinstance(entry.interaction, ConditionalDelete)
-
-
 async def _target(
     ctx: Context,
     entry: Entry,
@@ -169,10 +168,15 @@ async def _target(
     released: set[str],
 ) -> Target:
     wanted = entry.condition
+    if isinstance(entry.interaction, Patch):
+        return Target(entry, entry.key, await read.current(ctx, entry.interaction.type, entry.interaction.id))
     if wanted is None:
         return Target(entry, entry.key, current.get(entry.key) if entry.key else None)
     if isinstance(entry.interaction, ConditionalDelete):
         return Target(entry, removed=tuple(await conditional.condemned(ctx, wanted)))
+    if isinstance(entry.interaction, ConditionalPatch):
+        match = patch.only(wanted, found[wanted])
+        return Target(entry, (match.type, match.id), match)
     only = conditional.one(wanted, found[wanted])
     claims = () if only or wanted.claim in released else (wanted.claim,)
     if isinstance(entry.interaction, Create):
@@ -221,9 +225,7 @@ def _overlap(one: int, other: int, name: str) -> BadRequest:
 async def _resources(ctx: Context, targets: list[Target]) -> dict[int, Any]:
     """Return the resources to write, by position, with all links between entries and to matches made `Type/id`."""
     given = {
-        target.entry.position: target.entry.interaction.resource
-        for target in targets
-        if isinstance(target.entry.interaction, Stores)
+        target.entry.position: _given(ctx, target) for target in targets if isinstance(target.entry.interaction, Stores)
     }
     names = {
         target.entry.full_url: "/".join(target.key)
@@ -235,6 +237,19 @@ async def _resources(ctx: Context, targets: list[Target]) -> dict[int, Any]:
         return given
     roots = {target.entry.position: links.root(target.entry.full_url) for target in targets}
     return {position: links.rewritten(resource, names, roots[position]) for position, resource in given.items()}
+
+
+def _given(ctx: Context, target: Target) -> Any:
+    """Return the resource of an entry: as it was sent, or what its patch makes of the current version."""
+    asked = target.entry.interaction
+    if isinstance(asked, Create | Update | ConditionalUpdate):
+        return asked.resource
+    assert isinstance(asked, Patch | ConditionalPatch)
+    assert target.superseded is not None
+    try:
+        return patch.patched(patch.change(ctx, asked.patch), target.superseded)
+    except FhirError as error:
+        raise located(error, target.entry.position, at=target.entry.at) from None
 
 
 async def _matched(ctx: Context, given: Mapping[int, Any]) -> dict[str, str]:
@@ -355,6 +370,12 @@ def _each_put(ctx: Context, target: Target, checked: Mapping[int, write.Checked]
                 write.require_update_create(ctx, old, type, id)
             if not write.unchanged(ctx, resource, id, old):
                 yield write.put(ctx, resource, id, old, "PUT", target.claims)
+        case Patch(if_match=if_match) | ConditionalPatch(if_match=if_match):
+            assert old is not None
+            resource = checked[target.entry.position].resource
+            write.require_version(old, old.type, old.id, if_match)
+            if not write.unchanged(ctx, resource, old.id, old):
+                yield write.put(ctx, resource, old.id, old, "PATCH")
         case _:
             pass
 

@@ -94,7 +94,7 @@ async def _request(
         # https://hl7.org/fhir/R4/http.html#search: a search that is posted is a form, and nothing else is one.
         searching = path[-1:] == ("_search",)
         if content:
-            negotiation.require_content(headers.get("content-type", ""), form=searching)
+            negotiation.require_content(headers.get("content-type", ""), form=searching, patch=method == "PATCH")
         if searching:
             form = parameters(content)
         elif content:

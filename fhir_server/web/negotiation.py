@@ -10,6 +10,7 @@ from fhir_server.outcome import NotAcceptable, UnsupportedMediaType
 
 JSON_TYPES = {"application/fhir+json", "application/json", "text/json", "application/json+fhir"}
 FORM = "application/x-www-form-urlencoded"
+JSON_PATCH = "application/json-patch+json"
 ANY = {"*/*", "application/*", "text/*"}
 FORMATS = JSON_TYPES | {"json"}
 
@@ -33,16 +34,19 @@ def _readable(offer: str, types: set[str]) -> bool:
     return kind in types and not refused and all(version.strip('"') in {"4.0", "4.0.1"} for version in versions)
 
 
-def require_content(content_type: str, *, form: bool = False) -> None:
-    """Raise UnsupportedMediaType unless the body is JSON of FHIR R4 (with `form`: the fields of a form) in UTF-8."""
+def require_content(content_type: str, *, form: bool = False, patch: bool = False) -> None:
+    """Raise UnsupportedMediaType unless the body is JSON of FHIR R4 in UTF-8.
+
+    With `form`: unless it has the fields of a form; with `patch`: it may also be a JSON Patch.
+    """
     charset = re.search(r'charset="?([^";\s]+)', content_type.lower())
     if charset and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMediaType(
             f"The charset {charset[1][:32]} is not supported: FHIR is written in UTF-8",
             f"Không hỗ trợ bảng mã {charset[1][:32]}: FHIR được viết bằng UTF-8",
         )
-    if not _readable(content_type, {FORM} if form else JSON_TYPES):
-        wanted = FORM if form else "application/fhir+json"
+    if not _readable(content_type, {FORM} if form else JSON_TYPES | ({JSON_PATCH} if patch else set())):
+        wanted = FORM if form else f"{JSON_PATCH} or application/fhir+json" if patch else "application/fhir+json"
         raise UnsupportedMediaType(
             f"Content-Type '{content_type[:64]}' is not supported here: send {wanted}",
             f"Không hỗ trợ Content-Type '{content_type[:64]}' tại đây: hãy gửi {wanted}",
