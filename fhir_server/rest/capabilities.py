@@ -20,10 +20,7 @@ from fhir_server.settings import Check, Settings
 
 Json = dict[str, Any]
 
-INTERACTIONS = (
-    *("read", "vread", "update", "patch", "delete"),
-    *("history-instance", "history-type", "create", "search-type"),
-)
+INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")
 SYSTEM = ("batch", "transaction", "history-system", "search-system")
 SOFTWARE = "fhir-immunization-server"
 
@@ -52,7 +49,6 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
         "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
         "fhirVersion": definitions.version,
         "format": ["application/fhir+json", "json"],
-        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [
             {
                 "mode": "server",
@@ -78,8 +74,9 @@ def _limits(settings: Settings) -> str:
         f"page of {MAX_COUNT}, {DEFAULT_COUNT} when _count is not given; {settings.max_include} "
         f"included resources a page; {settings.max_chain} matches of a chain's step; "
         f"{settings.search_timeout} ms for a query. "
-        "Every type also takes _has, chains, _list, _filter, _explain, _include and _revinclude with :iterate, _summary, "
-        "_elements, _sort, _count and _total. Unknown search parameters are refused (Prefer: handling=lenient ignores them). "
+        "Every type also takes _has, chains, _list, _filter, _explain, _include and _revinclude with :iterate, "
+        "_summary, _elements, _sort, _count and _total. "
+        "Unknown search parameters are refused (Prefer: handling=lenient ignores them). "
         f"Dates without a zone are in {settings.time_zone}."
     )
 

@@ -252,3 +252,29 @@ async def test_every_parameter_of_the_type_has_a_row(stored: httpx.AsyncClient, 
     [claimed] = [row["searchParam"] for row in rest["resource"] if row["type"] == type]
     own = {each["name"] for each in claimed if not each["name"].startswith("_")}
     assert own == {code for code, *_ in ROWS[type]}
+
+
+# A value that each modifier can read, whatever the parameter.
+VALUES = {
+    "missing": "true",
+    "in": "http://hl7.org/fhir/ValueSet/administrative-gender",
+    "not-in": "http://hl7.org/fhir/ValueSet/administrative-gender",
+    "of-type": "http://a|MR|1",
+    "above": "http://hl7.org/fhir/issue-type|required",
+    "below": "http://hl7.org/fhir/issue-type|invalid",
+}
+
+
+@pytest.mark.parametrize("type", ROWS)
+async def test_every_modifier_that_is_claimed_works(stored: httpx.AsyncClient, type: str) -> None:
+    [rest] = (await stored.get("/fhir/metadata")).json()["rest"]
+    [claimed] = [row["searchParam"] for row in rest["resource"] if row["type"] == type]
+    tried = 0
+    for each in claimed:
+        for modifier in each["documentation"].removeprefix("Modifiers: ").split(", "):
+            if modifier not in {"none", "[type]"}:
+                _, parameters = split(f"{type}?{each['name']}:{modifier}={VALUES.get(modifier, 'a')}")
+                answer = await stored.get(f"/fhir/{type}?{parameters}")
+                assert answer.status_code == 200, (each["name"], modifier, answer.text)
+                tried += 1
+    assert tried > 20
