@@ -20,7 +20,10 @@ from fhir_server.settings import Check, Settings
 
 Json = dict[str, Any]
 
-INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type")
+INTERACTIONS = (
+    *("read", "vread", "update", "patch", "delete"),
+    *("history-instance", "history-type", "create", "search-type"),
+)
 SYSTEM = ("batch", "transaction", "history-system", "search-system")
 SOFTWARE = "fhir-immunization-server"
 
@@ -49,6 +52,7 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
         "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
         "fhirVersion": definitions.version,
         "format": ["application/fhir+json", "json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [
             {
                 "mode": "server",
