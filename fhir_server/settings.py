@@ -67,5 +67,9 @@ class Settings(BaseSettings):
     language: Annotated[
         Literal["vi", "en"], Field(description="Language of messages when Accept-Language names neither vi nor en")
     ] = "en"
+    cors_origins: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.:\[\]-]+)$")], ...],
+        Field(description="Origins of web pages that may call from a browser, as a JSON array; `*`: all"),
+    ] = ()
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="What is logged")] = "info"
     demo: Annotated[bool, Field(description="Load the example data when the database is empty")] = False

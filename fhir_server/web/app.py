@@ -15,6 +15,7 @@ from fhir_server.outcome import Forbidden, NotFound, Unavailable
 from fhir_server.server import Server
 from fhir_server.settings import Settings
 from fhir_server.web import certificates, fhir, health, negotiation
+from fhir_server.web import origins as cross
 from fhir_server.web.fhir import Receive, Scope, Send
 
 BASE = "/fhir"
@@ -66,9 +67,14 @@ class Application:
         if scope["type"] != "http":
             await self.pages(scope, receive, send)
             return
+        origin, origins = _header(scope, b"origin"), self.settings.cors_origins
+        if origins:
+            send = cross.telling(send, origin, origins)
         if not self._welcome(scope):
             error = Forbidden("This host name is not served here", "Máy chủ không phục vụ tên miền này")
             await fhir.send_reply(send, fhir.refusal(error, self.settings.language))
+        elif scope["method"] == "OPTIONS":
+            await fhir.send_reply(send, fhir.Reply(204, b"", cross.options(origin, origins)))
         elif (path := _below(BASE, scope)) is None:
             await self.pages(scope, receive, send)
         elif self.server is None:

@@ -19,7 +19,7 @@ from fhir_server.rest import audit
 from fhir_server.rest.dispatch import dispatch
 from fhir_server.rest.interaction import Interaction, Request, Stores, parameters, understand
 from fhir_server.server import Context, Server
-from fhir_server.web import negotiation
+from fhir_server.web import coding, negotiation
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,7 +47,8 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
         reply = refusal(error, ctx.language)
     if b"_pretty=true" in scope["query_string"] and reply.body:
         reply = reply._replace(body=wire.indented(reply.body))
-    await send_reply(send, reply, head=scope["method"] == "HEAD")
+    body, told = await coding.encoded(reply.body, reply.headers, headers.get("accept-encoding", ""))
+    await send_reply(send, Reply(reply.status, body, told), head=scope["method"] == "HEAD")
 
 
 def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
@@ -107,7 +108,7 @@ async def _request(
 
 
 async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
-    """Return the body; raise TooLarge as soon as it is longer than `limit` bytes."""
+    """Return the body, unpacked; raise TooLarge as soon as it is longer than `limit` bytes."""
     too_large = TooLarge(
         f"The body is larger than {limit} bytes: send it in parts", f"Nội dung lớn hơn {limit} byte: hãy chia nhỏ"
     )
@@ -126,7 +127,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
             raise too_large
         chunks.append(chunk)
         if not message.get("more_body"):
-            return b"".join(chunks)
+            return await coding.decoded(b"".join(chunks), headers.get("content-encoding", ""), limit)
 
 
 def reply(ctx: Context, interaction: Interaction, answer: Answer) -> Reply:
