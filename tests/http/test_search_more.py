@@ -1,18 +1,20 @@
-"""What goes beyond one resource type and whole resources: chains both ways, includes that iterate, lists.
+"""Searches that go beyond one value: chains both ways, lists, includes that iterate, meanings of codes, filters.
 
 https://hl7.org/fhir/R4/search.html#has · https://hl7.org/fhir/R4/search.html#revinclude ·
-https://hl7.org/fhir/R4/search.html#summary
+https://hl7.org/fhir/R4/search_filter.html
 """
 
 import json
 import re
+import uuid
 from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from tests.http.search_examples import CCCD, CVX, transaction
-from tests.http.serving import JSON, bundle, entry
+from tests.http.serving import bundle, entry, serving
 from tests.http.test_search import found, numbers, split
 
 Json = dict[str, Any]
@@ -343,66 +345,29 @@ async def test_the_capability_statement_names_what_can_be_included(stored: httpx
     assert "Immunization:patient" in rows["Patient"]["searchRevInclude"]
 
 
-WHOLE = (
-    '{"resourceType":"Observation","id":"whole","meta":{"tag":[{"code":"mine"}]},"text":{"status":"generated","div":'
-    '"<div xmlns=\\"http://www.w3.org/1999/xhtml\\">37,0</div>"},"extension":[{"url":"http://example.org/x",'
-    '"valueBoolean":true}],"status":"final","_status":{"id":"s"},"code":{"id":"c","text":"Nhiệt độ"},"subject":'
-    '{"reference":"Patient/p0"},"effectiveDateTime":"2025-08-12","valueQuantity":{"value":37.0,"unit":"Cel"},"note":'
-    '[{"text":"Đo hai lần"}],"referenceRange":[{"text":"36-37"}],"component":[{"id":"k","code":{"text":"nách"},'
-    '"valueQuantity":{"value":36.90},"referenceRange":[{"text":"35-37"}]}]}'
-)
-# What each leaves of it, besides resourceType, id and meta.
-PARTS = [
-    ("_summary=true", "status _status code subject effectiveDateTime valueQuantity component"),
-    ("_summary=text", "text status _status code"),
-    (
-        "_summary=data",
-        "extension status _status code subject effectiveDateTime valueQuantity note referenceRange component",
-    ),
-    ("_elements=note", "status _status code note"),
-    ("_elements=value,Observation.note", "status _status code valueQuantity note"),
-    ("_elements=id", "status _status code"),
+BEYOND = [
+    "Patient?_has:Immunization:patient:status=completed",
+    "Immunization?patient.gender=male",
+    "Patient?_filter=not(_has:Immunization:patient:status eq completed)",
+    "Patient?_id=p1&_revinclude=Immunization:patient",
+    "Location?_id=h2&_include:iterate=Location:partof",
+    "Immunization?_id=i0&_include=*",
 ]
 
 
-@pytest.mark.parametrize(("query", "expected"), PARTS, ids=[query for query, _ in PARTS])
-async def test_a_part_of_a_resource_holds_what_was_asked_for_and_what_must_be_there(
-    stored: httpx.AsyncClient, query: str, expected: str
-) -> None:
-    put = await stored.put("/fhir/Observation/whole", content=WHOLE.encode(), headers=JSON)
-    assert put.status_code in (200, 201), put.text
-    answer = await stored.get(f"/fhir/Observation?_id=whole&{query}")
-    assert answer.status_code == 200, answer.text
-    [row] = answer.json()["entry"]
-    part = row["resource"]
-    assert sorted(part) == sorted(["resourceType", "id", "meta", *expected.split()])
-    assert [tag["code"] for tag in part["meta"]["tag"]] == ["mine", "SUBSETTED"]
-    assert part["meta"]["versionId"]
-    if "valueQuantity" in part:
-        assert '"value":37.0,' in answer.text  # digits stay
-    whole = (await stored.get("/fhir/Observation/whole")).json()
-    assert [tag["code"] for tag in whole["meta"]["tag"]] == ["mine"]
-
-
-async def test_a_summary_reaches_into_elements(stored: httpx.AsyncClient) -> None:
-    await stored.put("/fhir/Observation/whole", content=WHOLE.encode(), headers=JSON)
-    [row] = (await stored.get("/fhir/Observation?_id=whole&_summary=true")).json()["entry"]
-    assert row["resource"]["code"] == {"text": "Nhiệt độ"}
-    assert row["resource"]["component"] == [{"code": {"text": "nách"}, "valueQuantity": {"value": 36.9}}]
-
-
-async def test_what_comes_along_is_a_summary_too_but_has_elements_of_its_own(stored: httpx.AsyncClient) -> None:
-    answer = await stored.get("/fhir/Immunization?_id=i0&_include=Immunization:patient&_summary=data")
-    assert [row["resource"]["meta"]["tag"][0]["code"] for row in answer.json()["entry"]] == ["SUBSETTED", "SUBSETTED"]
-    answer = await stored.get("/fhir/Immunization?_id=i0&_include=Immunization:patient&_elements=lotNumber")
-    dose, patient = (row["resource"] for row in answer.json()["entry"])
-    assert "protocolApplied" not in dose
-    assert "tag" not in patient["meta"]
-    assert patient["name"]
-
-
-async def test_a_summary_that_is_no_part_leaves_resources_as_they_are(stored: httpx.AsyncClient) -> None:
-    plain = numbers(await stored.get("/fhir/Patient?_sort=_id"))
-    answer = await stored.get("/fhir/Patient?_sort=_id&_summary=false")
-    assert numbers(answer) == plain
-    assert "SUBSETTED" not in answer.text
+async def test_what_goes_beyond_a_bound_is_refused_and_not_cut(mongodb_uri: str) -> None:
+    name = f"bounds_{uuid.uuid4().hex[:12]}"
+    try:
+        async with serving(mongodb_uri, name, max_chain=1, max_include=1) as client:
+            more = (entry("PUT", f"{resource['resourceType']}/{resource['id']}", resource) for resource in MORE)
+            for body in (transaction(), bundle("transaction", *more)):
+                assert (await client.post("/fhir", json=body)).status_code == 200
+            for query in BEYOND:
+                type, parameters = split(query)
+                answer = await client.get(f"/fhir/{type}?{parameters}")
+                assert (answer.status_code, answer.json()["issue"][0]["code"]) == (403, "too-costly"), query
+            within = await client.get("/fhir/Patient?_has:Immunization:patient:vaccine-code=08")
+            assert numbers(within) == ["p1"]
+    finally:
+        with MongoClient[dict[str, object]](mongodb_uri) as admin:
+            admin.drop_database(name)
