@@ -2,7 +2,7 @@
 
 import typer
 
-from fhir_server.cli import certificates, data, serving
+from fhir_server.cli import certificates, data, loading, serving
 
 app = typer.Typer(
     name="fhir-server",
@@ -12,7 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serving.serve)
-app.command("load")(data.load)
+app.command("load")(loading.load)
 app.command("validate")(data.validate)
 app.command("demo-data")(data.demo_data)
 app.add_typer(certificates.app, name="certificate")

@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import httpx
 import typer
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from fhir_server.certificates import content
 from fhir_server.certificates.report import report
+from fhir_server.cli.serving import stop
 from signing import development, qr, trust
 from signing import keys as keyring
 from signing.algorithms import NAMES
@@ -50,14 +52,12 @@ def verify(
             text_of(certificate), trusting(trusted), moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         )
     except (Refused, OSError, ValueError) as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(UNREADABLE) from None
+        stop(str(error))
     if as_json:
         sys.stdout.write(json.dumps(report(found), ensure_ascii=False) + "\n")
     else:
         _show(found)
-    readable = all(stage.ok for stage in found.stages if stage.stage in {"prefix", "base45", "inflate", "cbor"})
-    raise typer.Exit(VALID if found.valid else NOT_VALID if readable else UNREADABLE)
+    raise typer.Exit(VALID if found.valid else NOT_VALID if found.readable else UNREADABLE)
 
 
 def text_of(given: str) -> str:
@@ -117,26 +117,32 @@ def issue(
     rows: list[dict[str, Any]] = [{"name": "format", "valueCode": "hc1"}]
     if target_disease:
         rows.append({"name": "targetDisease", "valueCode": target_disease})
+    id = patient.removeprefix("Patient/")
     try:
         answer = httpx.post(
-            f"{url.rstrip('/')}/Patient/{patient}/$issue-certificate",
+            f"{url.rstrip('/')}/Patient/{quote(id, safe='')}/$issue-certificate",
             json={"resourceType": "Parameters", "parameter": rows},
             timeout=60,
         )
+        said = answer.json()
+        problems = [problem["diagnostics"] for problem in said.get("issue", ())]
+        text = next((row["valueString"] for row in said.get("parameter", ()) if row["name"] == "content"), None)
     except (httpx.TransportError, httpx.InvalidURL) as error:
-        console.print(f"No connection to {url}: {error}", style="red", markup=False)
-        raise typer.Exit(2) from None
-    said = answer.json()
-    if answer.status_code != 200:
-        for problem in said.get("issue", ()):
-            console.print(problem.get("diagnostics", ""), style="red", markup=False, soft_wrap=True)
+        stop(f"No connection to {url}: {error}")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        stop(f"The answer ({answer.status_code}) is not that of a FHIR server: is the --url right?")
+    if text is None:
+        for problem in problems:
+            console.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
-    text = next(row["valueString"] for row in said["parameter"] if row["name"] == "content")
-    if svg:
-        svg.write_text(qr.svg(text))
-    if png:
-        png.write_bytes(qr.png(text))
     sys.stdout.write(text + "\n")
+    try:
+        if svg:
+            svg.write_text(qr.svg(text))
+        if png:
+            png.write_bytes(qr.png(text))
+    except (OSError, Refused) as error:
+        stop(f"The certificate is issued, its picture is not written: {error}")
 
 
 @keys.command("make")
@@ -147,9 +153,11 @@ def make(
     """Make a development key with its own authority. Nobody else trusts it: for production use your authority's."""
     codes = {name: code for code, name in NAMES.items()}
     if algorithm not in codes:
-        console.print(f"{algorithm} is not one of {', '.join(codes)}", style="red", markup=False)
-        raise typer.Exit(2)
-    key = development.generate(folder, datetime.now(UTC), codes[algorithm])
+        stop(f"{algorithm} is not one of {', '.join(codes)}")
+    try:
+        key = development.generate(folder, datetime.now(UTC), codes[algorithm])
+    except (Refused, OSError) as error:
+        stop(str(error))
     console.print(f"Made key {key.kid.hex()} ({algorithm}) in {folder}", markup=False)
 
 
@@ -159,8 +167,7 @@ def list_keys(folder: Annotated[Path, typer.Argument(help="Folder of the keys.")
     try:
         signers = keyring.load(folder)
     except (Refused, OSError) as error:
-        console.print(str(error), style="red", markup=False)
-        raise typer.Exit(2) from None
+        stop(str(error))
     table = Table("kid", "algorithm", "country", "valid from", "valid until", "now")
     now = datetime.now(UTC)
     for key in signers.keys:

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/bundle.html · https://hl7.org/fhir/uv/bulkdata/STU1.0.1
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -55,30 +56,40 @@ def _rank(file: Path) -> int:
     return ORDER.index(types[0]) if types else len(ORDER)
 
 
+class Unreadable(Exception):
+    """A file, or the rest of it, cannot be read."""
+
+
 def units(file: Path, done: int) -> Iterator[Unit]:
-    """Yield what of `file` is to be sent after its first `done` units."""
-    if ".ndjson" in file.name:
-        with opened(file) as lines:
-            yield from islice(_batches(file, lines), done, None)
-    elif done == 0:
-        with opened(file) as text:
-            yield Unit(file, 0, *_bundle([text.read()]))
+    """Yield what of `file` is to be sent after its first `done` units; raise Unreadable."""
+    if done == 0 or ".ndjson" in file.name:  # any other file is one unit
+        yield from islice(_batches(file, (text for _, text in texts(file))), done, None)
 
 
-def opened(file: Path) -> io.TextIOBase:
+def texts(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the resources of a file as text, with their lines in NDJSON (else 0); raise Unreadable."""
+    try:
+        with _opened(file) as text:
+            if ".ndjson" not in file.name:
+                yield 0, text.read()
+                return
+            yield from ((number, line) for number, line in enumerate(text, 1) if line.strip())
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise Unreadable(f"{file.name} cannot be read: {error}") from None
+
+
+def _opened(file: Path) -> io.TextIOBase:
     """Open a text file, compressed or not."""
     if file.suffix == ".gz":
         return io.TextIOWrapper(gzip.open(file), encoding="utf-8")
     return file.open(encoding="utf-8")
 
 
-def _batches(file: Path, lines: io.TextIOBase) -> Iterator[Unit]:
+def _batches(file: Path, lines: Iterator[str]) -> Iterator[Unit]:
     """Yield a unit for each Bundle on a line of its own and for every LINES other resources."""
     number = 0
     waiting: list[str] = []
     for line in lines:
-        if not line.strip():
-            continue
         if '"resourceType":"Bundle"' in line[:200].replace(" ", ""):
             if waiting:
                 yield Unit(file, number, *_bundle(waiting))

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import uvicorn
 
 from fhir_server.cli.serving import application
 from fhir_server.settings import Settings
+from fhir_server.web.app import Application
 
 JSON = {"content-type": "application/fhir+json"}
 PATIENT: dict[str, Any] = {
@@ -45,12 +46,17 @@ def entry(method: str, url: str, resource: dict[str, Any] | None = None, **more:
 
 
 @asynccontextmanager
-async def serving(mongodb_uri: str, database: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client whose base URL is the server's root; the server stops afterwards."""
+async def serving(
+    mongodb_uri: str, database: str, *, through: Callable[[Application], Any] = lambda app: app, **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client whose base URL is the server's root; the server stops afterwards.
+
+    `through` may put another ASGI application in front, such as a proxy that is busy now and then.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `fhir-server serve` does
     port = listener.getsockname()[1]
-    app = application(Settings(mongodb_uri=mongodb_uri, database=database, port=port, **settings))
+    app = through(application(Settings(mongodb_uri=mongodb_uri, database=database, port=port, **settings)))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
