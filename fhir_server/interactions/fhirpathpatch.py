@@ -23,14 +23,20 @@ from fhir_server.fhirpath.syntax import (
     This,
     Typed,
     Unsupported,
+    Variable,
     parse,
     type_name,
 )
-from fhir_server.outcome import BadRequest, Unprocessable
+from fhir_server.outcome import BadRequest, TooCostly, Unprocessable
 
 Json = dict[str, Any]
 
-MAX_OPERATIONS = 1000
+MAX_OPERATIONS = 200
+MAX_PATH = 1000  # characters
+MAX_PLACES = 500_000  # that one patch may look at
+MAX_WORK = 20_000_000  # bytes of the resource times operations: each may read all of it
+# What criteria of a client may call: nothing that reads the resource again for each item, and no regular expressions.
+FUNCTIONS = frozenset({"exists", "empty", "not", "first", "last", "count", "startsWith", "endsWith", "lower", "upper"})
 # Which parts an operation needs beside its type and path.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "add": ("name", "value"),
@@ -78,7 +84,10 @@ def read(resource: Json) -> tuple[Operation, ...]:
 
 def apply(definitions: Definitions, operations: tuple[Operation, ...], resource: Json) -> Json:
     """Return `resource` changed by `operations`, itself untouched; raise Unprocessable for one that does not apply."""
-    patching = _Patching(definitions, {"": wire.loads(wire.dumps(resource))})
+    written = wire.dumps(resource)
+    if len(written) * len(operations) > MAX_WORK:
+        raise _too_costly()
+    patching = _Patching(definitions, {"": wire.loads(written)}, [0])
     for operation in operations:
         try:
             patching.perform(operation)
@@ -106,6 +115,8 @@ def _operation(row: Any, number: int) -> Operation:
     if missing := [name for name in _NEEDS[kind] if name not in parts]:
         raise _malformed(at, f"'{kind}' needs {missing[0]}", f"'{kind}' cần {missing[0]}")
     at = f"{at} ({kind} {parts['path'][:128]})"
+    if len(parts["path"]) > MAX_PATH:
+        raise _malformed(at, f"the path has over {MAX_PATH} characters", f"path dài hơn {MAX_PATH} ký tự")
     try:
         return Operation(kind, parse(parts["path"]), parts, at)
     except Unsupported as error:
@@ -123,6 +134,22 @@ def _inapplicable(operation: Operation, en: str, vi: str) -> Unprocessable:
     )
 
 
+def _too_costly() -> TooCostly:
+    return TooCostly(
+        "The patch looks at too many elements: send the whole resource by PUT",
+        "Bản vá xét quá nhiều phần tử: hãy gửi cả tài nguyên bằng PUT",
+    )
+
+
+def _modest(node: Any) -> bool:
+    """Return whether criteria cost no more than one look at each item."""
+    if isinstance(node, Call):
+        return node.name in FUNCTIONS and all(isinstance(each, Literal) for each in node.arguments)
+    if isinstance(node, Variable):
+        return False  # %resource is all of it, again for each item
+    return all(_modest(part) for part in node if isinstance(part, tuple)) if isinstance(node, tuple) else True
+
+
 @lru_cache(maxsize=256)
 def _names(definitions: Definitions, type: str) -> Names:
     return names(definitions, type)
@@ -132,6 +159,7 @@ def _names(definitions: Definitions, type: str) -> Names:
 class _Patching:
     definitions: Definitions
     top: Json  # holds the resource under ""
+    looked: list[int]  # one number: at how many places it has looked
 
     @property
     def resource(self) -> Json:
@@ -247,7 +275,7 @@ class _Patching:
 
     def selected(self, places: list[Place], name: str, arguments: tuple[Node, ...]) -> list[Place]:
         match name, arguments:
-            case "where", (criteria,):
+            case "where", (criteria,) if _modest(criteria):
                 test = evaluation.compile(criteria, _names(self.definitions, str(self.resource["resourceType"])))
                 return [place for place in places if test([place.value], self.resource) == [True]]
             case "extension", (Literal(str(url)),):
@@ -273,6 +301,9 @@ class _Patching:
                     items = [item for item, each in enumerate(value) if each is not None] if type(value) is list else []
                     found += [Place(place.value, key, item, member) for item in items]
                     found += [] if type(value) is list else [Place(place.value, key, None, member)]
+        self.looked[0] += len(found)
+        if self.looked[0] > MAX_PLACES:
+            raise _too_costly()
         return found
 
     def members(self, place: Place) -> Mapping[str, Property]:

@@ -183,6 +183,12 @@ REFUSED = [
     (parameters(step("remove", "Patient.gender")), 400),
     (parameters(step("delete", "Patient.name[")), 400),
     (parameters(step("delete", "Patient.descendants()")), 400),
+    (parameters(step("delete", "Patient.name.where(text.matches('(A+)+$'))")), 400),
+    (parameters(step("delete", "Patient.name.where(%resource.descendants().exists())")), 400),
+    (parameters(step("delete", "Patient.name.where(%resource.gender = 'male')")), 400),
+    (parameters(step("delete", "Patient.name.where(given.where($this = 'x').exists())")), 400),
+    (parameters(step("delete", "Patient.name.where(text = '" + "x" * 1000 + "')")), 400),
+    (parameters(*[step("delete", "Patient.telecom")] * 201), 400),
     (parameters(step("add", "Patient", value=("valueBoolean", True))), 400),
     (parameters(step("add", "Patient", name="active", value=("valueBoolean", True), extra="x")), 400),
     (parameters(step("delete", "Patient.name")), 422),
@@ -236,6 +242,14 @@ async def test_if_match_and_absence_are_minded(client: httpx.AsyncClient) -> Non
     await client.delete(url)
     assert (await patch(client, url, body)).status_code == 410
     assert (await patch(client, f"{FHIR}/Patient/nobody", body)).status_code == 404
+
+
+async def test_a_patch_that_looks_at_too_much_is_refused(client: httpx.AsyncClient) -> None:
+    url = await made(client, {**WHOLE, "contact": [{"name": {"text": f"name {number}"}} for number in range(8000)]})
+    wide = step("delete", "Patient.contact" + ".where(name.text = 'x')" * 40)
+    answer = await patch(client, url, parameters(*[wide] * 200))
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (403, "too-costly")
+    assert (await patch(client, url, parameters(*[wide] * 20))).status_code == 200
 
 
 async def test_other_forms_of_patch_are_refused(client: httpx.AsyncClient) -> None:
