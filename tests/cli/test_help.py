@@ -47,7 +47,10 @@ def test_a_command_explains_itself(tmp_path: Path, path: tuple[str, ...], comman
             assert parameter.opts[0] in result.out
 
 
-async def test_without_words_the_program_says_what_it_can_do() -> None:
+async def test_the_installed_program_says_what_it_can_do() -> None:
     result = await run()
     assert "certificate" in result.out + result.err
-    assert (await run("fly")).status == 2
+
+
+def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
+    assert called("fly", cwd=tmp_path).status == 2

@@ -197,10 +197,13 @@ def test_when_nobody_answers_the_load_stops_and_nothing_counts_as_done(
 
 async def test_an_answer_that_is_not_fhir_is_told_as_that(tmp_path: Path) -> None:
     async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        await reader.readexactly(int(length[1]) if length else 0)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\nconnection: close\r\n\r\n<h1>Hi</h1>")
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     (tmp_path / "a.json").write_text(json.dumps(PATIENT))
     async with await asyncio.start_server(page, "127.0.0.1", 0) as server:
