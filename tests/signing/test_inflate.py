@@ -1,6 +1,5 @@
 """https://www.rfc-editor.org/rfc/rfc1950"""
 
-import time
 import tracemalloc
 import zlib
 
@@ -42,13 +41,11 @@ def test_the_limit_itself_is_allowed() -> None:
 def test_a_bomb_costs_no_more_than_the_limit() -> None:
     bomb = zlib.compress(bytes(200_000_000))
     tracemalloc.start()
-    began = time.perf_counter()
     with pytest.raises(Refused):
         inflate(bomb)
-    took, (_, peak) = time.perf_counter() - began, tracemalloc.get_traced_memory()
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 * LIMIT + len(bomb)
-    assert took < 0.5
 
 
 @given(st.binary(max_size=200))

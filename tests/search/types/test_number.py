@@ -125,7 +125,7 @@ def test_refuses_cheaply_what_is_no_number_or_too_large(text: str) -> None:
     began = time.process_time()
     with pytest.raises(Invalid):
         number.parse(text)
-    assert time.process_time() - began < 0.05
+    assert time.process_time() - began < 2  # to compute 1e999999 exactly takes minutes
 
 
 @pytest.mark.parametrize("text", ["1e999999", "-1e-999999", "1" * 3000, "0." + "1" * 500, "NaN", "Infinity"])
