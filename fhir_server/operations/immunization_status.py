@@ -23,13 +23,17 @@ from terminology.diseases import DISEASES, SNOMED
 
 Json = dict[str, Any]
 
+MAX_ALIKE = 20  # records whose numbers differ in case only
 MAX_CERTIFICATES = 100  # newest first
 
 
 async def status(ctx: Context, call: Call) -> Answer:
     """Answer with the identity, the completed doses by disease and the valid certificates of one person."""
     system, value = _identifier(inputs(call, ("identifier",)))
-    found = await matches(ctx, "Patient", [("identifier", f"{escaped(system)}|{escaped(value)}")], 2)
+    alike = await matches(ctx, "Patient", [("identifier", f"{escaped(system)}|{escaped(value)}")], MAX_ALIKE)
+    # A search leaves out case where a system does not say that it matters; who somebody is must not depend on that.
+    people = [wire.loads(stored.raw) for stored in alike if stored.raw]
+    found = [(patient, own[0]) for patient in people if (own := _carried(patient, system, value))]
     if not found:
         raise NotFound("No person with this identifier is recorded here", "Không có người nào với số định danh này")
     if len(found) > 1:
@@ -37,14 +41,14 @@ async def status(ctx: Context, call: Call) -> Answer:
             "Several records carry this identifier: they must be reconciled before a status can be given",
             "Nhiều hồ sơ cùng mang số định danh này: cần đối soát trước khi trả lời tình trạng tiêm chủng",
         )
-    patient = wire.loads(found[0].raw or b"{}")
-    completed = [dose for dose in await doses(ctx, found[0].id) if dose.get("status") == "completed"]
+    [(patient, identifier)] = found
+    completed = [dose for dose in await doses(ctx, patient["id"]) if dose.get("status") == "completed"]
     facilities = await _facilities(ctx, completed)
-    rows = [_identity(patient, system, value)]
+    rows = [_identity(patient, identifier)]
     zone = ZoneInfo(ctx.server.settings.time_zone)
     completed.sort(key=lambda dose: _moment(dose, zone))
     rows += (_disease(code, given, facilities) for code, given in sorted(_by_disease(completed).items()))
-    rows += await _certificates(ctx, found[0].id)
+    rows += await _certificates(ctx, patient["id"])
     return parameters(rows)
 
 
@@ -63,11 +67,17 @@ def _identifier(values: Json) -> tuple[str, str]:
     return system, value
 
 
-def _identity(patient: Json, system: str, value: str) -> Json:
+def _carried(patient: Json, system: str, value: str) -> list[Json]:
+    """Return the identifiers of `patient` that are exactly this one."""
+    return [row for row in patient.get("identifier", ()) if row.get("system") == system and row.get("value") == value]
+
+
+def _identity(patient: Json, identifier: Json) -> Json:
     """Return the fields by which the caller confirms the person, and no more."""
-    part: list[Json] = [{"name": "reference", "valueReference": {"reference": f"Patient/{patient['id']}"}}]
-    own = [row for row in patient.get("identifier", ()) if row.get("system") == system and row.get("value") == value]
-    part += ({"name": "identifier", "valueIdentifier": row} for row in own[:1])
+    part: list[Json] = [
+        {"name": "reference", "valueReference": {"reference": f"Patient/{patient['id']}"}},
+        {"name": "identifier", "valueIdentifier": identifier},
+    ]
     part += ({"name": "name", "valueHumanName": name} for name in patient.get("name", ())[:1])
     if "birthDate" in patient:
         part.append({"name": "birthDate", "valueDate": patient["birthDate"]})

@@ -247,6 +247,14 @@ async def test_a_number_of_several_records_is_a_conflict_until_one_is_left(clien
     assert (await status(client, number)).status_code == 404
 
 
+async def test_two_numbers_that_differ_in_case_are_two_people(client: httpx.AsyncClient) -> None:
+    low, high, number = uuid.uuid4().hex, uuid.uuid4().hex, f"tc-{uuid.uuid4().hex}a"
+    await recorded(client, person(low, number), person(high, number.upper()))
+    [patient] = rows(await status(client, number), "patient")
+    assert patient["reference"] == {"reference": f"Patient/{low}"}
+    assert (await status(client, number.capitalize())).status_code == 404
+
+
 async def test_the_system_is_part_of_the_number(client: httpx.AsyncClient) -> None:
     id, number = uuid.uuid4().hex, new_number()
     await recorded(client, person(id, number))
