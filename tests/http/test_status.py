@@ -248,11 +248,14 @@ async def test_a_number_of_several_records_is_a_conflict_until_one_is_left(clien
 
 
 async def test_two_numbers_that_differ_in_case_are_two_people(client: httpx.AsyncClient) -> None:
-    low, high, number = uuid.uuid4().hex, uuid.uuid4().hex, f"tc-{uuid.uuid4().hex}a"
-    await recorded(client, person(low, number), person(high, number.upper()))
-    [patient] = rows(await status(client, number), "patient")
-    assert patient["reference"] == {"reference": f"Patient/{low}"}
-    assert (await status(client, number.capitalize())).status_code == 404
+    system, number = "https://his.example/mrn", f"mrn-{uuid.uuid4().hex}"
+    for id, value in (("low-case", number), ("high-case", number.upper())):
+        patient = {"resourceType": "Patient", "id": id, "identifier": [{"system": system, "value": value}]}
+        assert (await client.put(f"/fhir/Patient/{id}", json=patient)).status_code == 201
+    answer = await client.get(OPERATION, params={"identifier": f"{system}|{number}"})
+    assert [row["reference"] for row in rows(answer, "patient")] == [{"reference": "Patient/low-case"}]
+    answer = await client.get(OPERATION, params={"identifier": f"{system}|{number.capitalize()}"})
+    assert answer.status_code == 404
 
 
 async def test_the_system_is_part_of_the_number(client: httpx.AsyncClient) -> None:
