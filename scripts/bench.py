@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,10 @@ class Bench:
             raise SystemExit(f"unexpected answers: {wrong}")
         return result
 
-    async def compare(
-        self, name: str, requests: Callable[[], list[str]], alone: Callable[[], Awaitable[object]], once: bool = False
-    ) -> None:
+    async def compare(self, name: str, requests: list[str], alone: Callable[[], Awaitable[object]]) -> None:
         """Measure one kind of request at each number of clients, then the driver alone."""
         for clients in CLIENTS:
-            served = self.drive(requests(), clients, once)
+            served = self.drive(requests, clients)
             ceiling = await together(alone, clients, self.seconds / 2)
             self.tell(
                 f"| {name} | {clients} | {served['rate']:,.0f} | {served['p50']:.1f} | {served['p99']:.1f} "
@@ -143,6 +141,39 @@ async def load(bench: Bench, bundles: list[Json]) -> float:
     return sum(len(bundle["entry"]) for bundle in bundles) / (time.perf_counter() - started)
 
 
+class Driver:
+    """The same work done by PyMongo alone, against the collections that the server fills."""
+
+    def __init__(self, client: AsyncMongoClient[Json], sample: Json, doses: list[Json], patients: list[Json]):
+        self._client = client
+        self._immunizations, self._people = client["fhir"]["Immunization"], client["fhir"]["Patient"]
+        self._scratch = client["scratch"]["Immunization"]
+        self._sample = sample
+        self._choice = random.Random(7)
+        self._doses, self._patients = [row["id"] for row in doses], [row["id"] for row in patients]
+
+    def _fresh(self) -> Json:
+        return {**self._sample, "_id": f"{self._choice.getrandbits(96):x}", "raw": Binary(self._sample["raw"])}
+
+    async def read(self) -> object:
+        return await self._immunizations.find_one({"_id": self._choice.choice(self._doses)}, {"raw": 1, "v": 1, "s": 1})
+
+    async def insert(self) -> object:
+        return await self._scratch.insert_one(self._fresh())
+
+    async def by_number(self) -> object:
+        patient = await self._people.find_one({"_id": self._choice.choice(self._patients)}, {"raw": 1})
+        own = {"ix": f"patient|{patient['_id']}|Patient"} if patient else {}
+        return await self._immunizations.find(own, {"raw": 1}).limit(50).to_list()
+
+    async def page(self) -> object:
+        return await self._immunizations.find({}, {"raw": 1, "v": 1, "s": 1}).sort("s", -1).limit(51).to_list()
+
+    async def ten(self) -> object:
+        async with self._client.start_session() as session, await session.start_transaction():
+            return await self._scratch.bulk_write([InsertOne(self._fresh()) for _ in range(10)], session=session)
+
+
 async def http_part(bench: Bench, uri: str, bundles: list[Json]) -> None:
     """Measure the server beside the driver."""
     resources = [entry["resource"] for bundle in bundles for entry in bundle["entry"]]
@@ -154,63 +185,33 @@ async def http_part(bench: Bench, uri: str, bundles: list[Json]) -> None:
     bench.tell("| work | clients | per second | p50 ms | p99 ms | driver alone | times its cost |")
     bench.tell("|---|---|---|---|---|---|---|")
     async with AsyncMongoClient[Json](uri, w="majority", journal=True) as client:
-        immunizations, people = client["fhir"]["Immunization"], client["fhir"]["Patient"]
-        [sample] = await immunizations.find({"ix": {"$ne": []}}).limit(1).to_list()
-        scratch = client["scratch"]["Immunization"]
-        await scratch.create_index([("ix", 1), ("s", -1)])
-        ids = [row["id"] for row in doses]
-        choice = random.Random(7)
+        [sample] = await client["fhir"]["Immunization"].find({"ix": {"$ne": []}}).limit(1).to_list()
+        await client["scratch"]["Immunization"].create_index([("ix", 1), ("s", -1)])
+        alone = Driver(client, sample, doses, patients)
 
-        async def read() -> object:
-            return await immunizations.find_one({"_id": choice.choice(ids)}, {"raw": 1, "v": 1, "s": 1})
+        def get(paths: Iterable[str]) -> list[str]:
+            return [bench.request("GET", f"/fhir/{path}") for path in paths]
 
-        async def insert() -> object:
-            fresh = {**sample, "_id": f"{choice.getrandbits(96):x}", "raw": Binary(sample["raw"])}
-            return await scratch.insert_one(fresh)
-
-        async def by_number() -> object:
-            patient = await people.find_one({"_id": choice.choice(patients)["id"]}, {"raw": 1})
-            return (
-                patient
-                and await immunizations.find({"ix": f"patient|{patient['_id']}|Patient"}, {"raw": 1})
-                .limit(50)
-                .to_list()
-            )
-
-        async def page() -> object:
-            return await immunizations.find({}, {"raw": 1, "v": 1, "s": 1}).sort("s", -1).limit(51).to_list()
-
-        async def ten() -> object:
-            async with client.start_session() as session, await session.start_transaction():
-                fresh = [InsertOne({**sample, "_id": f"{choice.getrandbits(96):x}"}) for _ in range(10)]
-                return await scratch.bulk_write(fresh, session=session)
-
-        await bench.compare(
-            "read by id", lambda: [bench.request("GET", f"/fhir/Immunization/{id}") for id in ids], read
-        )
-        await bench.compare(
-            "create Immunization",
-            lambda: [bench.request("POST", "/fhir/Immunization", without_id(row)) for row in doses[:500]],
-            insert,
-        )
-        await bench.compare(
-            "patient by identifier, with doses",
-            lambda: [
-                bench.request("GET", f"/fhir/Patient?identifier={number}&_revinclude=Immunization:patient")
-                for number in numbers
-            ],
-            by_number,
-        )
-        await bench.compare(
-            "dose by patient's identifier, with patient",
-            lambda: [
-                bench.request("GET", f"/fhir/Immunization?patient.identifier={number}&_include=Immunization:patient")
-                for number in numbers
-            ],
-            by_number,
-        )
-        await bench.compare("page of 50", lambda: [bench.request("GET", "/fhir/Immunization?_count=50")], page)
-        await bench.compare("transaction of 10 creates", lambda: transactions(bench, doses), ten)
+        doses_of = "_revinclude=Immunization:patient"
+        patient_of = "_include=Immunization:patient"
+        creates = [bench.request("POST", "/fhir/Immunization", without_id(row)) for row in doses[:500]]
+        for name, requests, work in (
+            ("read by id", get(f"Immunization/{row['id']}" for row in doses), alone.read),
+            ("create Immunization", creates, alone.insert),
+            (
+                "patient by identifier, with doses",
+                get(f"Patient?identifier={number}&{doses_of}" for number in numbers),
+                alone.by_number,
+            ),
+            (
+                "dose by patient's identifier, with patient",
+                get(f"Immunization?patient.identifier={number}&{patient_of}" for number in numbers),
+                alone.by_number,
+            ),
+            ("page of 50", get(["Immunization?_count=50"]), alone.page),
+            ("transaction of 10 creates", transactions(bench, doses), alone.ten),
+        ):
+            await bench.compare(name, requests, work)
         await client.drop_database("scratch")
         await stored_size(bench, client)
 
