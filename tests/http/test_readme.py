@@ -111,6 +111,13 @@ async def test_the_walk_works_as_written(demonstration: httpx.AsyncClient, tmp_p
             assert differs(first, said.splitlines()[0]) is None, (text, said)
 
 
+def test_the_script_walks_the_same_way() -> None:
+    script = (ROOT / "examples" / "walkthrough.sh").read_text()
+    assert [line for line in script.splitlines() if line.startswith(("curl ", ".venv/"))] == [
+        text.strip() for text, _, _ in steps()
+    ]
+
+
 def test_the_comparison_notices_differences() -> None:
     assert differs({"a": [1, "x…"]}, {"a": [1, "xyz"], "b": 2}) is None
     assert differs({"a": [1]}, {"a": [2]}) == "$.a[0]: 2 is not 1"
