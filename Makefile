@@ -26,7 +26,7 @@ check: ## Style, types and the walls between the rooms
 
 bench: ## Measure; prints tables
 	@scripts/bootstrap embedded test
-	@$(BIN)/python scripts/bench.py $(ARGS)
+	@$(BIN)/python -m scripts.bench $(ARGS)
 
 clean: ## Remove what was installed or built; the database in $(DATA) stays
 	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
