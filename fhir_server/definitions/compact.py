@@ -38,6 +38,26 @@ def structure(definition: Json) -> Json:
     return facts
 
 
+# What validation needs of a profile's differential; the rest is for people to read.
+PROFILE_FACTS = ("url", "version", "name", "type", "kind", "abstract", "derivation", "baseDefinition", "context")
+RULES = frozenset(
+    ("id", "path", "sliceName", "min", "max", "type", "binding", "constraint", "slicing", "mustSupport")
+    + ("contentReference", "maxLength")
+)
+VALUES = ("fixed", "pattern", "minValue", "maxValue")
+
+
+def profile(definition: Json) -> Json:
+    """Return a profile or extension without what is only for people to read."""
+    facts = {name: definition[name] for name in PROFILE_FACTS if name in definition}
+    elements = [_rules(element) for element in definition["differential"]["element"]]
+    return {"resourceType": "StructureDefinition", **facts, "differential": {"element": elements}}
+
+
+def _rules(element: Json) -> Json:
+    return {name: value for name, value in element.items() if name in RULES or name.startswith(VALUES)}
+
+
 def element_facts(element: Json) -> Json:
     """Return the facts of one ElementDefinition; what has its default value is left out."""
     facts: Json = {"path": element["path"], "min": element["min"], "max": element["max"]}
@@ -143,6 +163,27 @@ def code_system(definition: Json) -> Json:
         "caseSensitive": definition.get("caseSensitive", True),
         "concepts": list(_concepts(definition.get("concept", ()), None)),
     }
+
+
+# Concept properties that say when a code may be chosen: days, both included.
+VALID_FROM, VALID_TO = "validFrom", "validTo"
+
+
+def periods(definition: Json) -> dict[str, tuple[str, str]]:
+    """Return the first and last day of each concept of a CodeSystem that holds for a time; open ends are 0000, 9999."""
+    found = {}
+    waiting = list(definition.get("concept", ()))
+    while waiting:
+        concept = waiting.pop()
+        waiting.extend(concept.get("concept", ()))
+        days = {row["code"]: _day(row) for row in concept.get("property", ()) if row["code"] in (VALID_FROM, VALID_TO)}
+        if days:
+            found[concept["code"]] = (days.get(VALID_FROM, "0000"), days.get(VALID_TO, "9999"))
+    return found
+
+
+def _day(row: Json) -> str:
+    return str(row.get("valueDateTime") or row.get("valueString") or row.get("valueCode") or "")[:10]
 
 
 def _concepts(concepts: Iterable[Json], parent: str | None) -> Iterable[list[str | None]]:
