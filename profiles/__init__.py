@@ -1,28 +1,44 @@
-"""The national profiles as one more FHIR package: what FHIR means in this country's immunization programme.
+"""The national profiles as FHIR packages: what FHIR means in this country's immunization programme.
 
 https://hl7.org/fhir/R4/profiling.html · https://confluence.hl7.org/display/FHIR/NPM+Package+Specification
 
-`package/` holds this project's profiles (canonical https://fhir.tiemchung.vn), and under their own URLs the visible
-rows of the VN Core community draft that they build on. None of them is a national standard; each resource says where
-its facts come from. The package knows nothing of the server and is read like any other.
+| set | what it is | canonical |
+|---|---|---|
+| `vn-core` | the visible rows of the VN Core community draft | http://fhir.hl7.org.vn/core |
+| `programme` | this project's profiles, code systems and rules; built on `vn-core` | https://fhir.tiemchung.vn |
+| `moh-ehealth` | the Ministry of Health's draft 1.0.0; only on request | http://fhir.ehealth.gov.vn/core |
+
+None of them is a national standard; each resource says where its facts come from. `scripts/build_profiles.py` makes
+them. The packages know nothing of the server and are read like any other.
 """
 
 import json
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, Final
 
-CANONICAL = "https://fhir.tiemchung.vn"
-
-
-def path() -> Traversable:
-    """Return the folder of the package, with its package.json."""
-    return files(__name__) / "package"
+CANONICAL: Final = "https://fhir.tiemchung.vn"
+DEFAULT: Final = ("vn-core", "programme")  # each after those that it builds on
+OPTIONAL: Final = ("moh-ehealth",)
 
 
-def resources() -> Iterator[dict[str, Any]]:
-    """Yield every resource of the package, in the order of the file names."""
-    for file in sorted(path().iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".json") and file.name != "package.json":
-            yield json.loads(file.read_bytes())
+def path(name: str) -> Traversable:
+    """Return the folder of the set `name`: its package.json and its resources; raise KeyError when there is none."""
+    if name not in (*DEFAULT, *OPTIONAL):
+        raise KeyError(name)
+    return files(__name__) / name / "package"
+
+
+def manifest(name: str) -> dict[str, Any]:
+    """Return the package.json of the set `name`."""
+    found: dict[str, Any] = json.loads((path(name) / "package.json").read_bytes())
+    return found
+
+
+def resources(*names: str) -> Iterator[dict[str, Any]]:
+    """Yield every resource of the sets `names` (by default of those in force), in the order of the file names."""
+    for name in names or DEFAULT:
+        for file in sorted(path(name).iterdir(), key=lambda file: file.name):
+            if file.name.endswith(".json") and file.name != "package.json":
+                yield json.loads(file.read_bytes())

@@ -33,8 +33,9 @@ def test_every_resource_is_valid_r4(resource: dict[str, Any], validator: Validat
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=IDS)
 def test_files_are_named_after_the_resource_they_hold(resource: dict[str, Any]) -> None:
-    file = profiles.path() / f"{resource['resourceType']}-{resource['id']}.json"
-    assert json.loads(file.read_bytes()) == resource
+    name = f"{resource['resourceType']}-{resource['id']}.json"
+    files = [file for set in profiles.DEFAULT if (file := profiles.path(set) / name).is_file()]
+    assert [json.loads(file.read_bytes()) for file in files] == [resource]
     if "url" in resource:
         assert resource["url"].endswith(f"/{resource['resourceType']}/{resource['id']}")
 
