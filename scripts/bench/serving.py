@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from fhir_server.store.embedded import EmbeddedMongo
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 PEOPLE = int(os.environ.get("BENCH_PEOPLE", "0"))  # 0: as each part thinks right
 SEED = 2026
+BASE_URL = "http://imm.example.vn/fhir"  # where it is part of what is indexed: the same in every process
 TODAY = datetime(2026, 11, 1, tzinfo=UTC).date()
 CLIENT = Path(__file__).parent / "client.py"
 Json = dict[str, Any]
@@ -54,9 +56,12 @@ class Served:
 
     def get(self, path: str) -> Json:
         """Return the resource at `path`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/fhir/{path}", timeout=120) as answer:
-            found: Json = json.load(answer)
-            return found
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/fhir/{path}", timeout=120) as answer:
+                found: Json = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{path}: {error.code} {error.read().decode()[:2000]}") from None
 
     def drive(self, requests: list[str], clients: int, *, seconds: float = SECONDS, once: bool = False) -> Driven:
         """Send `requests` from so many clients, in turn until the time is up or (`once`) each once."""
