@@ -198,7 +198,7 @@ async def delete(ctx: Context, type: str, params: Params) -> Answer:
     for _ in range(write.ATTEMPTS):
         tombstones = [write.tombstone(ctx, each) for each in await condemned(ctx, wanted)]
         try:
-            await ctx.server.store.commit(tombstones)
+            await write.commit(ctx, tombstones)
         except VersionConflict:
             continue
         if len(tombstones) != 1:
@@ -219,7 +219,7 @@ async def condemned(ctx: Context, wanted: Condition) -> list[Stored]:
 async def _written(ctx: Context, new: Put, claimed: list[str]) -> bool:
     """Return whether `new` is stored; when not, the condition must be looked at again, with what is in `claimed`."""
     try:
-        await ctx.server.store.write(new)
+        await write.commit(ctx, [new])
     except VersionConflict:
         return False
     except ClaimTaken as taken:

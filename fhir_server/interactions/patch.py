@@ -108,7 +108,7 @@ async def _applied(ctx: Context, wanted: Change, current: Stored, if_match: int 
         return answer.of(current, 200, location=True)
     new = write.put(ctx, checked.resource, id, current, "PATCH")
     try:
-        await ctx.server.store.write(new)
+        await write.commit(ctx, [new])
     except VersionConflict:
         return None
     return answer.of(new.new, 200, location=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.interactions import answer, claims
+from fhir_server.interactions import answer, claims, consequences
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import digest, stamped
 from fhir_server.outcome import BadRequest, Conflict, Issue, MethodNotAllowed, PreconditionFailed, Unprocessable
@@ -121,12 +121,29 @@ def tombstone(ctx: Context, superseded: Stored) -> Put:
     return Put(new=deleted, superseded=superseded)
 
 
+async def commit(ctx: Context, puts: Sequence[Put]) -> None:
+    """Store all `puts` and what follows from them, or nothing; raise what Store.commit raises.
+
+    Certificates on a corrected record are withdrawn in the same transaction. One that is being issued at that very
+    moment may not be seen by it: so this looks once more afterwards, and who issues looks at the records once more.
+    """
+    withdrawn = consequences.withdrawal(ctx, puts)
+    if withdrawn is None:
+        await ctx.server.store.commit(puts)
+        return
+    written = {(each.new.type, each.new.id) for each in puts}
+    found = await consequences.documents(ctx, withdrawn, written)
+    marks = [put(ctx, document, superseded.id, superseded, "PUT") for document, superseded in found]
+    await ctx.server.store.commit([*puts, *marks], withdrawn=withdrawn)
+    await ctx.server.store.register.withdraw(withdrawn)
+
+
 async def create(ctx: Context, type: str, resource: Any) -> Answer:
     """Store a new resource under an id of the server's choice."""
     checked = check(ctx, type, resource)
     await require_references(ctx, checked)
     write = put(ctx, checked.resource, ctx.new_id(), None, "POST")
-    await ctx.server.store.write(write)
+    await commit(ctx, [write])
     return answer.of(write.new, 201, location=True)
 
 
@@ -137,7 +154,7 @@ async def update(
 
     `if_match` names the version seen; with `only_new` the resource must not exist yet (If-None-Match: *).
     """
-    checked = check(ctx, type, with_id(resource, id))
+    checked = check(ctx, type, with_own_id(resource, id))
     await require_references(ctx, checked, (type, id))
     for _ in range(ATTEMPTS):
         superseded = await ctx.server.store.read(type, id)
@@ -148,7 +165,7 @@ async def update(
             return answer.of(superseded, 200, location=True)
         write = put(ctx, checked.resource, id, superseded, "PUT")
         try:
-            await ctx.server.store.write(write)
+            await commit(ctx, [write])
         except VersionConflict:
             continue  # somebody else was first: read again, and let If-Match decide
         return answer.of(write.new, 200 if superseded and superseded.raw else 201, location=True)
@@ -164,7 +181,7 @@ async def delete(ctx: Context, type: str, id: str, if_match: int | None) -> Answ
             return Answer(204, version=superseded.version if superseded else None)
         write = tombstone(ctx, superseded)
         try:
-            await ctx.server.store.write(write)
+            await commit(ctx, [write])
         except VersionConflict:
             continue
         return Answer(204, version=write.new.version, last_modified=write.new.last_updated)
@@ -185,6 +202,20 @@ def with_id(resource: Any, id: str) -> Any:
             expression="id",
         )
     return resource
+
+
+def with_own_id(resource: Any, id: str) -> Any:
+    """Return `resource`, which names the id that the address of an update names; raise BadRequest when it has none.
+
+    https://hl7.org/fhir/R4/http.html#update: a body without its id is refused like one with another id.
+    """
+    if isinstance(resource, dict) and "id" not in resource:
+        raise BadRequest(
+            f"The resource of an update has its id: add \"id\": \"{id[:80]}\", as in the address",
+            f"Tài nguyên khi cập nhật phải có id: hãy thêm \"id\": \"{id[:80]}\" như trong địa chỉ",
+            expression="id",
+        )
+    return with_id(resource, id)
 
 
 def require_version(superseded: Stored | None, type: str, id: str, if_match: int | None) -> None:

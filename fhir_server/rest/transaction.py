@@ -100,7 +100,7 @@ async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, aut
             rehearsed = True
         writes = {target.entry.position: _puts(ctx, target, checked) for target in targets}
         try:
-            await ctx.server.store.commit([put for puts in writes.values() for put in puts])
+            await write.commit(ctx, [put for puts in writes.values() for put in puts])
         except VersionConflict as conflict:
             last = conflict.type, conflict.id
         except ClaimTaken as taken:

@@ -7,20 +7,25 @@ from fhir_server.store.database import Limits, Store, connect
 from fhir_server.store.documents import LAST_SEQUENCE, Clock, Put, Stored, last_updated, sequence_at
 from fhir_server.store.failures import ClaimTaken, NotReplicaSet, VersionConflict
 from fhir_server.store.queries import ID, Found, SortKey
+from fhir_server.store.register import Certificate, Register, Revocation, Withdrawal
 
 __all__ = [
     "ID",
     "LAST_SEQUENCE",
+    "Certificate",
     "ClaimTaken",
     "Clock",
     "Found",
     "Limits",
     "NotReplicaSet",
     "Put",
+    "Register",
+    "Revocation",
     "SortKey",
     "Store",
     "Stored",
     "VersionConflict",
+    "Withdrawal",
     "connect",
     "last_updated",
     "sequence_at",

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pymongo import AsyncMongoClient, ReadPreference, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.server_type import SERVER_TYPE
 
@@ -23,6 +24,7 @@ from fhir_server.store.failures import NotReplicaSet, answering
 from fhir_server.store.layout import Document, Layout
 from fhir_server.store.queries import Condition, Found, Key, Queries, SortKey
 from fhir_server.store.reads import Reads
+from fhir_server.store.register import Certificate, Register, Withdrawal
 from fhir_server.store.transactions import Transactions
 from fhir_server.store.writes import Writes
 
@@ -56,6 +58,7 @@ class Store:
         self.node = node
         self._client = client
         self._database = database
+        self.register = Register(client[database])
         layout = Layout(client[database])
         self._reads = Reads(layout)
         self._queries = Queries(layout, limits.query)
@@ -129,9 +132,23 @@ class Store:
         """Store `put`; raise VersionConflict, ClaimTaken, TooLarge or Unavailable."""
         await self._writes.write(put)
 
-    async def commit(self, puts: Sequence[Put]) -> None:
-        """Store all `puts` or nothing; raise VersionConflict, ClaimTaken, TooLarge or Unavailable."""
-        if len(puts) == 1:
+    async def commit(
+        self, puts: Sequence[Put], *, issued: Sequence[Certificate] = (), withdrawn: Withdrawal | None = None
+    ) -> None:
+        """Store all `puts` or nothing; raise VersionConflict, ClaimTaken, TooLarge or Unavailable.
+
+        With them, all or nothing too, the certificates `issued`, and what is `withdrawn`.
+        """
+        if issued or withdrawn:
+            await self.register.ensure()
+
+            async def also(session: AsyncClientSession) -> None:
+                if withdrawn:
+                    await self.register.withdraw_within(withdrawn, session)
+                await self.register.add_within(issued, session)
+
+            await self._transactions.commit(puts, also)
+        elif len(puts) == 1:
             await self._writes.write(puts[0])
         elif puts:
             await self._transactions.commit(puts)

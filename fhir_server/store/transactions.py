@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html#transaction and https://www.mongodb.com/docs/m
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from pymongo import InsertOne, ReplaceOne
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -22,6 +22,7 @@ from fhir_server.store.writes import replacement
 _DISTURBED = "TransientTransactionError"
 _UNDECIDED = "UnknownTransactionCommitResult"
 _LONGEST_PAUSE = 0.2
+Also = Callable[[AsyncClientSession], Awaitable[object]]  # further writes of the same transaction
 
 
 class Transactions:
@@ -34,8 +35,11 @@ class Transactions:
         self._count = 0
         self._seconds = seconds
 
-    async def commit(self, puts: Sequence[Put]) -> None:
-        """Store all `puts` or nothing; raise VersionConflict, ClaimTaken, TooLarge or Unavailable."""
+    async def commit(self, puts: Sequence[Put], also: Also | None = None) -> None:
+        """Store all `puts` and what `also` writes, or nothing; raise what `Writes.write` raises.
+
+        `also` is repeated with the rest when others disturb the transaction.
+        """
         if self._count >= self._most:
             raise busy()
         self._count += 1
@@ -43,11 +47,11 @@ class Transactions:
             by_type = _by_type(puts)
             await asyncio.gather(*(self._layout.ensure(type) for type in by_type))
             async with self._gate:
-                await self._repeat(by_type)
+                await self._repeat(by_type, also)
         finally:
             self._count -= 1
 
-    async def _repeat(self, by_type: dict[str, list[Put]]) -> None:
+    async def _repeat(self, by_type: dict[str, list[Put]], also: Also | None) -> None:
         """Try until the transaction is committed, refused, or its time is up."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._seconds
@@ -55,7 +59,7 @@ class Transactions:
         while True:
             try:
                 with answering(PyMongoError):
-                    return await self._attempt(by_type, deadline)
+                    return await self._attempt(by_type, also, deadline)
             except Released:
                 if loop.time() > deadline:
                     raise contended() from None
@@ -69,7 +73,7 @@ class Transactions:
             await asyncio.sleep(random.uniform(0, pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _attempt(self, by_type: dict[str, list[Put]], deadline: float) -> None:
+    async def _attempt(self, by_type: dict[str, list[Put]], also: Also | None, deadline: float) -> None:
         async with self._layout.database.client.start_session() as session:
             await session.start_transaction(read_concern=ReadConcern("snapshot"))
             failed: Doubt | Exception | None = None
@@ -78,6 +82,8 @@ class Transactions:
                     failed = await self._put(type, puts, session)
                     if failed is not None:
                         break
+                if failed is None and also is not None:
+                    await also(session)
             except BaseException:
                 await session.abort_transaction()
                 raise
