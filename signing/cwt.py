@@ -11,7 +11,9 @@ from signing import cbor
 from signing.refusal import Refused
 
 ISSUER, EXPIRES, ISSUED, HCERT = 1, 4, 6, -260
-DCC = 1  # the EU Digital COVID Certificate inside the claim HCERT
+# What may stand inside the claim HCERT; WHO has proposed -6 for the International Certificate of Vaccination.
+# https://smart.who.int/trust/ — HCERT specification, section 3.2.7.1
+DCC, DDCC_VS, DDCC_TR, ICVP = 1, 3, 4, -6
 
 
 class Claims(NamedTuple):
@@ -23,9 +25,9 @@ class Claims(NamedTuple):
     hcert: Any
 
 
-def encode(payload: Mapping[str, Any], issuer: str, issued: int, expires: int) -> bytes:
-    """Return the claims that carry `payload`; times in seconds since 1970."""
-    return cbor.dumps({ISSUER: issuer, EXPIRES: expires, ISSUED: issued, HCERT: {DCC: payload}})
+def encode(payload: Mapping[str, Any], issuer: str, issued: int, expires: int, kind: int = DCC) -> bytes:
+    """Return the claims that carry `payload` of this `kind`; times in seconds since 1970."""
+    return cbor.dumps({ISSUER: issuer, EXPIRES: expires, ISSUED: issued, HCERT: {kind: payload}})
 
 
 def parse(data: bytes) -> Claims:

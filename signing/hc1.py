@@ -25,11 +25,24 @@ class Issued(NamedTuple):
     expires: datetime
 
 
-def issue(payload: Mapping[str, Any], key: SigningKey, now: datetime, issuer: str = "VN") -> Issued:
-    """Sign `payload` at `now`; raise Refused when the certificate of `key` does not cover `now`."""
+def issue(
+    payload: Mapping[str, Any],
+    key: SigningKey,
+    now: datetime,
+    issuer: str = "VN",
+    *,
+    kind: int = cwt.DCC,
+    until: datetime | None = None,
+) -> Issued:
+    """Sign `payload` at `now` as a certificate of this `kind` (cwt.DCC, cwt.ICVP…), valid for 12 months or `until`.
+
+    It never outlives the certificate of `key`; raise Refused when that does not cover `now`.
+    """
     issued = now.astimezone(UTC).replace(microsecond=0)
-    expires = expiry(issued, key)
-    text = encode(payload, key, int(issued.timestamp()), int(expires.timestamp()), issuer)
+    expires = expiry(issued, key) if until is None else max(issued, min(until.astimezone(UTC), key.signer.not_after))
+    if not key.valid_at(issued):
+        raise _not_covered(issued, key)
+    text = encode(payload, key, int(issued.timestamp()), int(expires.timestamp()), issuer, kind)
     return Issued(text, key.kid, issued, expires)
 
 
@@ -39,8 +52,7 @@ def expiry(issued: datetime, key: SigningKey) -> datetime:
     Raise Refused when that certificate does not cover `issued`.
     """
     if not key.valid_at(issued):
-        period = f"{key.signer.not_before.isoformat()} to {key.signer.not_after.isoformat()}"
-        raise Refused("signer-not-valid", f"the signer's certificate covers {period}, not {issued.isoformat()}")
+        raise _not_covered(issued, key)
     try:
         later = issued.replace(year=issued.year + VALIDITY)
     except ValueError:  # 29 February
@@ -48,10 +60,22 @@ def expiry(issued: datetime, key: SigningKey) -> datetime:
     return min(later, key.signer.not_after)
 
 
-def encode(payload: Mapping[str, Any], key: SigningKey, issued: int, expires: int, issuer: str = "VN") -> str:
+def encode(
+    payload: Mapping[str, Any],
+    key: SigningKey,
+    issued: int,
+    expires: int,
+    issuer: str = "VN",
+    kind: int = cwt.DCC,
+) -> str:
     """Return the signed text; times in seconds since 1970, taken as they are (`issue` is the one that judges them)."""
-    message = cose.sign(key, cwt.encode(payload, issuer, issued, expires))
+    message = cose.sign(key, cwt.encode(payload, issuer, issued, expires, kind))
     return PREFIX + base45.encode(compress(message, 9))
+
+
+def _not_covered(moment: datetime, key: SigningKey) -> Refused:
+    period = f"{key.signer.not_before.isoformat()} to {key.signer.not_after.isoformat()}"
+    return Refused("signer-not-valid", f"the signer's certificate covers {period}, not {moment.isoformat()}")
 
 
 def unprefix(text: str) -> str:

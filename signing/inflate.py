@@ -1,6 +1,6 @@
 """Decompression with a bound: a code that a camera can read must not fill the memory.
 
-https://www.rfc-editor.org/rfc/rfc1950
+https://www.rfc-editor.org/rfc/rfc1950 (zlib) and https://www.rfc-editor.org/rfc/rfc1951 (raw DEFLATE)
 """
 
 import zlib
@@ -15,15 +15,23 @@ def inflate(data: bytes, limit: int = LIMIT) -> bytes:
 
     Raise Refused when it is no zlib stream, is cut short, is followed by anything, or holds more than `limit` bytes.
     """
-    stream = zlib.decompressobj()
+    return _inflated(zlib.decompressobj(), data, limit, "zlib")
+
+
+def inflate_raw(data: bytes, limit: int = LIMIT) -> bytes:
+    """Return what the DEFLATE stream `data` without any header holds; raise Refused as `inflate` does."""
+    return _inflated(zlib.decompressobj(-zlib.MAX_WBITS), data, limit, "deflate")
+
+
+def _inflated(stream: "zlib._Decompress", data: bytes, limit: int, name: str) -> bytes:
     try:
         content = stream.decompress(data, limit + 1)
     except zlib.error as error:
-        raise Refused("not-zlib", f"the content is not a zlib stream ({error})") from None
+        raise Refused(f"not-{name}", f"the content is not a {name} stream ({error})") from None
     if len(content) > limit:
         raise Refused("inflated-too-long", f"the content inflates to more than {limit} bytes")
     if not stream.eof:
-        raise Refused("zlib-truncated", "the zlib stream is cut short")
+        raise Refused(f"{name}-truncated", f"the {name} stream is cut short")
     if stream.unused_data:
-        raise Refused("zlib-trailing", f"{len(stream.unused_data)} bytes follow the zlib stream")
+        raise Refused(f"{name}-trailing", f"{len(stream.unused_data)} bytes follow the {name} stream")
     return content
