@@ -1,0 +1,29 @@
+"""Texts compared as people search them: without case, accents, the bar of đ, or punctuation.
+
+https://hl7.org/fhir/R4/valueset-operation-expand.html (`filter`)
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+_MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+")
+_WORD = re.compile(r"\w+")
+
+
+@lru_cache(maxsize=16384)
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of `text`, folded, each once.
+
+    >>> words("Phường Đống Đa (Hà Nội)")
+    ('phuong', 'dong', 'da', 'ha', 'noi')
+    """
+    bare = text.lower() if text.isascii() else _MARKS.sub("", unicodedata.normalize("NFD", text.casefold()))
+    return tuple(dict.fromkeys(_WORD.findall(bare.replace("đ", "d"))))
+
+
+def found(wanted: Iterable[str], among: Iterable[str]) -> bool:
+    """Return whether every word wanted is the beginning of one `among` those there are."""
+    there = tuple(among)
+    return all(any(word.startswith(start) for word in there) for start in wanted)
