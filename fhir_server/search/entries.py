@@ -8,6 +8,7 @@ values are escaped so that `|`, tab and newline only ever separate:
     string      |folded<tab>original    uri         |uri|version
     date        |start-end              number      |value     |low/high
     quantity    |value code|system      composite   |rest<newline>|rest
+                :ucum|base units|value
 
 A name followed by `|` and a tab says that the parameter has a value which has no other entry.
 

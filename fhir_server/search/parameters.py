@@ -4,19 +4,20 @@ https://hl7.org/fhir/R4/searchparameter-registry.html
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from fhir_server.definitions import Definitions
+from fhir_server.definitions import Definitions, core_facts
 from fhir_server.definitions.model import Component, SearchParameter
 from fhir_server.fhirpath import paths
 from fhir_server.fhirpath.paths import Branch
+from fhir_server.search import units
 from fhir_server.search.types import date, number, quantity, reference, special, string, token, uri
 from fhir_server.search.values import Context, Reader
 
-UCUM = "http://unitsofmeasure.org"
 # Their values are the document's own id and sequence: they have no entries.
 BUILT_IN = frozenset({"_id", "_lastUpdated"})
 # R4 gives the components of this one each other's expressions.
@@ -37,6 +38,7 @@ class Parameter:
     from_resource: bool = False  # a component whose expression starts at the resource, not at the composite's element
     implied: Mapping[str, frozenset[str]] = field(default_factory=dict)  # codes by system of elements of type `code`
     unsupported: tuple[str, str] | None = None  # why it cannot be searched (en, vi)
+    building: "Building | None" = None  # it cannot be searched yet; then `unsupported` says so, too
 
     @property
     def canonical(self) -> bool:
@@ -59,27 +61,77 @@ class Parameter:
         return any(branch.type == "Range" for branch in self.branches)
 
 
+@dataclass(slots=True)
+class Building:
+    """How far the index of a type is; told to who asks for a parameter that it is made for."""
+
+    done: int = 0
+    total: int = 0
+    failed: bool = False  # some resources could not be indexed: it does not go on by itself
+
+    @property
+    def reason(self) -> tuple[str, str]:
+        """Why it cannot be searched yet (en, vi)."""
+        if self.failed:
+            return (
+                "some resources could not be indexed, GET [base]/$reindex tells which",
+                "một số tài nguyên không lập được chỉ mục, xem GET [base]/$reindex",
+            )
+        percent = min(99, 100 * self.done // self.total) if self.total else 0
+        return (
+            f"its index is being built ({percent} % done), GET [base]/$reindex tells how far",
+            f"chỉ mục đang được lập (đã xong {percent} %), xem GET [base]/$reindex",
+        )
+
+
+Unbuilt = Mapping[str, Mapping[str, Building]]  # resource type → name of entries → how far they are
+
+
 class Catalogue:
     """The search parameters that a server knows, compiled type by type when first asked for."""
 
     def __init__(self, definitions: Definitions, base_url: str, zone: ZoneInfo):
         self.definitions = definitions
+        self.unbuilt: Unbuilt = {}
         self.context = Context(
             definitions=definitions,
             base_url=base_url.rstrip("/"),
             zone=zone,
             resource_types=definitions.resource_types,
+            # Those of R4 alone: a code system that comes or goes must not change what is stored already.
             case_sensitive=frozenset(
-                {UCUM, *(url for url, facts in definitions.code_systems.items() if facts["caseSensitive"])}
+                {units.URL, *(url for url, facts in core_facts()["codeSystems"].items() if facts["caseSensitive"])}
             ),
         )
         self._types: dict[str, Mapping[str, Parameter]] = {}
+        self._searchable: dict[str, Mapping[str, Parameter]] = {}
+
+    def without(self, unbuilt: Unbuilt) -> "Catalogue":
+        """Return this catalogue with the parameters `unbuilt` marked as those that cannot be searched yet."""
+        other = copy(self)
+        other.__dict__.pop("referring", None)
+        other.unbuilt = unbuilt
+        other._searchable = {}
+        return other
 
     def parameters(self, type: str) -> Mapping[str, Parameter]:
         """Return the parameters of resource type `type` by code, those that cannot be searched included."""
+        if type not in self._searchable:
+            known = self.indexed(type)
+            if missing := self.unbuilt.get(type):
+                known = MappingProxyType({code: _marked(each, missing) for code, each in known.items()})
+            self._searchable[type] = known
+        return self._searchable[type]
+
+    def indexed(self, type: str) -> Mapping[str, Parameter]:
+        """Return the parameters by which resources of `type` are indexed, whether or not all of them are already."""
         if type not in self._types:
             self._types[type] = MappingProxyType(self._compiled(type))
         return self._types[type]
+
+    def compiled(self, type: str, definition: SearchParameter) -> Parameter:
+        """Return a parameter as `type` would have it; `unsupported` says why it cannot have it."""
+        return self._parameter(type, definition, definition.code)
 
     @cached_property
     def referring(self) -> Mapping[str, list[str]]:
@@ -94,13 +146,9 @@ class Catalogue:
         return MappingProxyType(found)
 
     def _compiled(self, type: str) -> dict[str, Parameter]:
-        same: dict[tuple[str, str], str] = {}
-        found = {}
-        for code, definition in self.definitions.search_parameters(type).items():
-            shared = definition.expression is not None and not definition.components
-            name = same.setdefault((definition.type, definition.expression or ""), code) if shared else code
-            found[code] = self._parameter(type, definition, name)
-        return found
+        definitions = self.definitions.search_parameters(type)
+        named = names(definitions)
+        return {code: self._parameter(type, definition, named[code]) for code, definition in definitions.items()}
 
     def _parameter(self, type: str, definition: SearchParameter, name: str) -> Parameter:
         code, kind, url = definition.code, definition.type, definition.url
@@ -184,6 +232,23 @@ class Catalogue:
                 return uri.reader(branch.type, self.context)
             case _:
                 return None
+
+
+def names(definitions: Mapping[str, SearchParameter]) -> dict[str, str]:
+    """Return under which name the entries of each parameter of a type stand: those that say the same share one."""
+    same: dict[tuple[str, str], str] = {}
+    found = {}
+    for code, definition in definitions.items():
+        shared = definition.expression is not None and not definition.components
+        found[code] = same.setdefault((definition.type, definition.expression or ""), code) if shared else code
+    return found
+
+
+def _marked(parameter: Parameter, missing: Mapping[str, Building]) -> Parameter:
+    building = missing.get(parameter.name)
+    if building is None or parameter.unsupported is not None:
+        return parameter
+    return replace(parameter, building=building, unsupported=building.reason)
 
 
 def _targets(declared: Iterable[str], branches: Iterable[Branch]) -> tuple[str, ...]:

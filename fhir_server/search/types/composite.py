@@ -9,7 +9,8 @@ from itertools import islice, product
 from fhir_server.search.entries import Span, joined
 from fhir_server.search.values import Invalid, split
 
-COMBINATIONS = 256  # of the values of one element's parts that are indexed
+FORMS = ("|", ":ucum|")  # the beginnings of the rests that are part of composites
+COMBINATIONS = 10_001  # of the values of one element's parts: one more than a resource may have entries
 
 
 def parse(text: str, parts: Sequence[str]) -> list[str]:
@@ -26,7 +27,7 @@ def parse(text: str, parts: Sequence[str]) -> list[str]:
 
 def rests(parts: Sequence[Iterable[str]]) -> Iterable[str]:
     """Return what one element is indexed under: every combination of its parts' rests."""
-    own = [[rest for rest in part if rest.startswith("|")] for part in parts]
+    own = [[rest for rest in part if rest.startswith(FORMS)] for part in parts]
     return ["\n".join(combination) for combination in islice(product(*own), COMBINATIONS)]
 
 

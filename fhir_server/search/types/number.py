@@ -29,8 +29,17 @@ class Scaled(NamedTuple):
     exponent: int
 
 
+class Written(NamedTuple):
+    """A number as the client wrote it: its prefix, and the limits of the interval that it implies."""
+
+    prefix: Prefix
+    value: Scaled
+    low: Scaled
+    high: Scaled
+
+
 class Number(NamedTuple):
-    """A number with its prefix and the encoded limits of the interval that it implies."""
+    """A number with its prefix and the limits of the interval that it implies, all encoded."""
 
     prefix: Prefix
     value: str
@@ -39,6 +48,12 @@ class Number(NamedTuple):
 
 
 def parse(text: str) -> Number:
+    """Read a number with an optional prefix; raise Invalid when it is none or beyond what is indexed."""
+    prefix, *limits = read(text)
+    return Number(prefix, *(_encoded(each) for each in limits))
+
+
+def read(text: str) -> Written:
     """Read a number with an optional prefix; raise Invalid when it is none or beyond what is indexed."""
     prefix, number = prefixed(unescape(text))
     found = _NUMBER.fullmatch(number)
@@ -49,8 +64,7 @@ def parse(text: str) -> Number:
             f"'{text[:100]}' không phải số có tối đa {DIGITS} chữ số: hãy viết ví dụ 5.4, ge100 hoặc 1.2e3",
         )
     half = abs(scaled.digits) if prefix == "ap" else 0
-    low, high = _around(scaled, max(5, half))
-    return Number(prefix, _encoded(scaled), _encoded(low), _encoded(high))
+    return Written(prefix, scaled, *_around(scaled, max(5, half)))
 
 
 def _scaled(sign: str, whole: str, fraction: str | None, power: str | None) -> Scaled:
@@ -62,6 +76,16 @@ def _around(number: Scaled, half: int) -> tuple[Scaled, Scaled]:
     """Return `number` less and more `half` tenths of its last digit's unit (`ap`: a tenth of the number)."""
     digits, exponent = number.digits * 10, number.exponent - 1
     return Scaled(digits - half, exponent), Scaled(digits + half, exponent)
+
+
+class Form(NamedTuple):
+    """What the rests begin with that hold a number first: a point or the low end of an interval, or its high end."""
+
+    low: str
+    high: str
+
+
+PLAIN = Form("|", ":end|")
 
 
 def encode(number: Scaled) -> str | None:
@@ -127,20 +151,22 @@ def limit(quantity: Json | None, absent: str) -> str | None:
     return absent if quantity is None or "value" not in quantity else encode_value(quantity["value"])
 
 
-def interval_rests(low: str | None, high: str | None, unit: str) -> tuple[str, ...]:
+def interval_rests(low: str | None, high: str | None, unit: str, form: Form = PLAIN) -> tuple[str, ...]:
     """Return the two rests of an interval: by its low and by its high end."""
     if low is None or high is None:
         return ()
-    return (f"|{low}/{high}{unit}", f":end|{high}/{low}{unit}")
+    return (f"{form.low}{low}/{high}{unit}", f"{form.high}{high}/{low}{unit}")
 
 
-def match(wanted: Number, *, intervals: bool, unit: str = "", composite: bool = False) -> list[Span]:
+def match(
+    wanted: Number, *, intervals: bool, unit: str = "", composite: bool = False, form: Form = PLAIN
+) -> list[Span]:
     """Return the spans of entries that `wanted` describes.
 
     `intervals`: whether the parameter can meet a Range; `unit`: a pattern for what follows the number; `composite`:
-    use only rests that begin with `|`, the others are not part of composites.
+    leave out the rests by the high end, which are not part of composites.
     """
-    spans = _Spans(unit, intervals, composite)
+    spans = _Spans(form, unit, intervals, composite)
     value, low, high = wanted.value, wanted.low, wanted.high
     above = value + "0"  # the least that sorts above `value`, whatever follows it
     match wanted.prefix:
@@ -173,19 +199,20 @@ class _Spans(NamedTuple):
     "/" sorts below every encoded number (and above the mark of presence), "}" above.
     """
 
+    form: Form
     unit: str
     intervals: bool
     composite: bool
 
     def beginning(self, low: str, high: str) -> Span:
         """Return the span of points and intervals that begin from `low` to below `high`."""
-        return Span(f"|{low}", f"|{high}", rf"\|[^\n ]*{self.unit}" if self.unit else None)
+        return self._from(low, high, rf"[^\n ]*{self.unit}" if self.unit else None)
 
     def ending(self, low: str, high: str, end: str) -> Span:
         """Return the same without the intervals whose high end does not match `end`."""
         if not self.intervals:
             return self.beginning(low, high)
-        return Span(f"|{low}", f"|{high}", rf"\|[0-9~]*(?:/{end})?(?![^\n ]){self.unit}")
+        return self._from(low, high, rf"[0-9~]*(?:/{end})?(?![^\n ]){self.unit}")
 
     def reaching(self, low: str, high: str, end: str, at_least: str, start: str = "[0-9~]*") -> list[Span]:
         """Return the span of intervals that begin from `low` to below `high` and whose high end matches `end`.
@@ -195,5 +222,10 @@ class _Spans(NamedTuple):
         if not self.intervals:
             return []
         if self.composite:
-            return [Span(f"|{low}", f"|{high}", rf"\|[0-9~]*/{end}[^\n ]*{self.unit}")]
-        return [Span(f":end|{at_least}", ":end}", rf":end\|[0-9~Z]*/{start}(?![^\n ]){self.unit}")]
+            return [self._from(low, high, rf"[0-9~]*/{end}[^\n ]*{self.unit}")]
+        form = self.form.high
+        return [Span(form + at_least, f"{form}}}", rf"{re.escape(form)}[0-9~Z]*/{start}(?![^\n ]){self.unit}")]
+
+    def _from(self, low: str, high: str, pattern: str | None) -> Span:
+        form = self.form.low
+        return Span(form + low, form + high, None if pattern is None else re.escape(form) + pattern)

@@ -1,18 +1,26 @@
 """Quantity search: a number with its unit, by system and code or by what people read.
 
+A quantity in a unit of UCUM is also indexed in base units, and so is what a client asks for in one: `5.4 g` finds
+`5400 mg`. A value without a unit, or with one that is not said to be of UCUM, is compared as it is written.
+
 https://hl7.org/fhir/R4/search.html#quantity
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NamedTuple
 
+from fhir_server.search import units
 from fhir_server.search.entries import Span, abbreviate, escape
 from fhir_server.search.types import number
-from fhir_server.search.types.number import Number
+from fhir_server.search.types.number import Form, Number, Scaled
+from fhir_server.search.units import Unit
 from fhir_server.search.values import Context, Invalid, Reader, split, unescape
 
 Json = dict[str, Any]
+Encode = Callable[[Any], str | None]  # of a JSON number
 
 CURRENCIES = "urn:iso:std:iso:4217"
 TYPES = {"Quantity", "SimpleQuantity", "MoneyQuantity", "Age", "Duration", "Count", "Distance"}
@@ -20,26 +28,45 @@ _END = r"(?![^\n])"
 
 
 class Quantity(NamedTuple):
-    """`number|system|code` as the client wrote it."""
+    """`number|system|code` as the client wrote it; with `base`, `number` is in that unit."""
 
     number: Number
     system: str | None = None  # None: any, or the code is a unit that people read
     code: str | None = None  # None: any unit
+    base: str | None = None  # the base units of a unit of UCUM that can be converted
 
 
 def parse(text: str) -> Quantity:
     """Read `number`, `number|system|code` or `number||code`; raise Invalid otherwise."""
     value, *unit = split(text, "|")
-    quantity = number.parse(value)
     match [unescape(part) for part in unit]:
         case []:
-            return Quantity(quantity)
+            return Quantity(number.parse(value))
+        case [units.URL, code] if (known := units.unit(code)) is not None:
+            return Quantity(_converted(value, known), units.URL, code, known.name)
         case [system, code] if code:
-            return Quantity(quantity, system or None, code)
+            return Quantity(number.parse(value), system or None, code)
     raise Invalid(
         f"'{text[:100]}' is no quantity: write number, number|system|code or number||code",
         f"'{text[:100]}' không phải đại lượng: hãy viết số, số|hệ thống|mã hoặc số||mã",
     )
+
+
+def _converted(text: str, unit: Unit) -> Number:
+    """Read a number in `unit` and return it in base units, with the precision that it was written with."""
+    prefix, *limits = number.read(text)
+    found = [number.encode_value(unit.convert(_fraction(each))) for each in limits]
+    value, low, high = found
+    if value is None or low is None or high is None:
+        raise Invalid(
+            f"'{text[:100]}' is beyond what is compared: write a smaller number or another unit",
+            f"'{text[:100]}' vượt quá phạm vi so sánh: hãy viết số nhỏ hơn hoặc đơn vị khác",
+        )
+    return Number(prefix, value, low, high)
+
+
+def _fraction(value: Scaled) -> Fraction:
+    return Fraction(value.digits) * Fraction(10) ** value.exponent
 
 
 def reader(fhir_type: str, context: Context) -> Reader | None:
@@ -50,32 +77,62 @@ def reader(fhir_type: str, context: Context) -> Reader | None:
     return readers.get(fhir_type)
 
 
-def _units(value: Json) -> Iterable[str]:
-    """Return ` code|system` and, when it reads differently, ` unit|`."""
+class _Written(NamedTuple):
+    """One way to write a quantity: what its rests begin and end with, and how its numbers are encoded."""
+
+    form: Form
+    unit: str
+    encode: Encode
+
+    def point(self, value: Any) -> Iterable[str]:
+        encoded = self.encode(value)
+        return () if encoded is None else (f"{self.form.low}{encoded}{self.unit}",)
+
+    def interval(self, low: Any, high: Any) -> Iterable[str]:
+        """Return the rests of what lies between two numbers; None: open."""
+        ends = ("" if low is None else self.encode(low), "Z" if high is None else self.encode(high))
+        return number.interval_rests(*ends, self.unit, self.form)
+
+
+def _ways(value: Json) -> Iterable[_Written]:
+    """Yield the ways to write a quantity: by its code, by its unit when that reads differently, in base units."""
     code, system, unit = value.get("code", ""), value.get("system", ""), value.get("unit", "")
-    written = f" {escape(code)}|{abbreviate(system)}"
-    return (
-        (written,) if not unit or unit == code else (f" {escape(unit)}|", written) if code else (f" {escape(unit)}|",)
-    )
+    if code or not unit:
+        yield _Written(number.PLAIN, f" {escape(code)}|{abbreviate(system)}", number.encode_value)
+    if unit and unit != code:
+        yield _Written(number.PLAIN, f" {escape(unit)}|", number.encode_value)
+    if system == units.URL and code and (known := units.unit(code)) is not None:
+        yield _Written(_base_form(known.name), "", _encoder(known))
+
+
+def _base_form(name: str) -> Form:
+    return Form(f":ucum|{name}|", f":ucum-end|{name}|")
+
+
+def _encoder(unit: Unit) -> Encode:
+    def encode(value: Any) -> str | None:
+        if number.encode_value(value) is None:
+            return None
+        exact = value if isinstance(value, int | Decimal) else Decimal(repr(value))
+        return number.encode_value(unit.convert(Fraction(exact)))
+
+    return encode
 
 
 def _quantity(value: Json) -> Iterable[str]:
-    point = number.encode_value(value.get("value"))
+    point, comparator = value.get("value"), value.get("comparator", "")
     if point is None:
         return ()
-    units = _units(value)
-    comparator = value.get("comparator", "")
     if comparator.startswith("<"):
-        return [rest for unit in units for rest in number.interval_rests("", point, unit)]
+        return [rest for way in _ways(value) for rest in way.interval(None, point)]
     if comparator.startswith(">"):
-        return [rest for unit in units for rest in number.interval_rests(point, "Z", unit)]
-    return [f"|{point}{unit}" for unit in units]
+        return [rest for way in _ways(value) for rest in way.interval(point, None)]
+    return [rest for way in _ways(value) for rest in way.point(point)]
 
 
 def _range(value: Json) -> Iterable[str]:
-    low, high = number.limit(value.get("low"), ""), number.limit(value.get("high"), "Z")
-    units = _units(value.get("low") or value.get("high") or {})
-    return [rest for unit in units for rest in number.interval_rests(low, high, unit)]
+    low, high = value.get("low", {}), value.get("high", {})
+    return [rest for way in _ways(low or high) for rest in way.interval(low.get("value"), high.get("value"))]
 
 
 def _money(value: Json) -> Iterable[str]:
@@ -83,13 +140,14 @@ def _money(value: Json) -> Iterable[str]:
 
 
 def _sampled(value: Json) -> Iterable[str]:
-    limits = [number.encode_value(value[name]) if name in value else "" for name in ("lowerLimit", "upperLimit")]
-    units = _units(value.get("origin", {}))
-    return [rest for unit in units for rest in number.interval_rests(limits[0], limits[1] or "Z", unit)]
+    low, high = value.get("lowerLimit"), value.get("upperLimit")
+    return [rest for way in _ways(value.get("origin", {})) for rest in way.interval(low, high)]
 
 
 def match(wanted: Quantity, *, composite: bool = False) -> list[Span]:
     """Return the spans of entries that `wanted` describes; any quantity may be an interval, by its comparator."""
+    if wanted.base is not None:
+        return number.match(wanted.number, intervals=True, composite=composite, form=_base_form(wanted.base))
     if wanted.code is None:
         unit = ""
     elif wanted.system is None:

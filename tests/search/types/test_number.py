@@ -142,6 +142,7 @@ def test_finds_a_probability() -> None:
     assert not finds(chance, ("probability", "gt8e-1"))
 
 
+UCUM = "http://unitsofmeasure.org"
 MG = {"value": Decimal("5.40"), "unit": "milligram", "system": "http://unitsofmeasure.org", "code": "mg"}
 ROWS = [
     (MG, "5.4", True),
@@ -149,6 +150,35 @@ ROWS = [
     (MG, "5.4|http://unitsofmeasure.org|g", False),
     (MG, "5.4|http://other.example|mg", False),
     (MG, "5.4||mg", True),
+    # the same in other units of UCUM
+    (MG, f"0.0054|{UCUM}|g", True),
+    (MG, f"5400|{UCUM}|ug", True),
+    (MG, f"5.40e3|{UCUM}|ug", True),
+    (MG, f"5.41e3|{UCUM}|ug", False),
+    (MG, f"gt5.3e-3|{UCUM}|g", True),
+    (MG, f"gt5.4e-3|{UCUM}|g", False),
+    (MG, f"ge5.4e-3|{UCUM}|g", True),
+    (MG, f"lt5.4e-3|{UCUM}|g", False),
+    (MG, f"le5.4e-3|{UCUM}|g", True),
+    (MG, f"ne5.4e-3|{UCUM}|g", False),
+    (MG, f"ne5.4e-3|{UCUM}|m", False),
+    (MG, f"ap5e-3|{UCUM}|g", True),
+    (MG, f"sa5e-3|{UCUM}|g", True),
+    (MG, f"eb6e-3|{UCUM}|g", True),
+    (MG, f"5.4|{UCUM}|mL", False),
+    (MG, f"5.4|{UCUM}|milligram", False),
+    (MG, "5.4e-3||g", False),
+    (MG, "5.4e-3", False),
+    ({**MG, "code": "mg{dose}"}, f"5.4|{UCUM}|mg", True),
+    ({**MG, "system": "http://other.example"}, f"5.4|{UCUM}|mg", False),
+    ({**MG, "comparator": "<"}, f"lt1|{UCUM}|g", True),
+    ({**MG, "comparator": "<"}, f"gt0.0054|{UCUM}|g", False),
+    ({**MG, "comparator": ">="}, f"gt1|{UCUM}|kg", True),
+    ({**MG, "code": "[pH]"}, f"5.4|{UCUM}|[pH]", True),
+    ({**MG, "code": "no-unit"}, f"5.4|{UCUM}|no-unit", True),
+    ({**MG, "code": "Cel", "value": Decimal("37.0")}, f"98.6|{UCUM}|[degF]", True),
+    ({**MG, "code": "Cel", "value": Decimal("37.0")}, f"gt98.6|{UCUM}|[degF]", False),
+    ({**MG, "code": "Cel", "value": Decimal("37.0")}, f"gt98.5|{UCUM}|[degF]", True),
     (MG, "5.4||milligram", True),
     (MG, "5.4||gram", False),
     (MG, "5.40|http://unitsofmeasure.org|mg", True),
@@ -180,6 +210,41 @@ ROWS = [
 @pytest.mark.parametrize(("value", "text", "expected"), ROWS)
 def test_finds_a_quantity_by_number_and_unit(value: dict[str, Any], text: str, expected: bool) -> None:
     assert finds({"resourceType": "Observation", "valueQuantity": value}, ("value-quantity", text)) is expected
+
+
+# Few values and units, so that they often meet.
+amounts = st.tuples(decimals, st.sampled_from(["mg", "g", "kg", "mL", "mg/mL"]))
+
+
+@settings(max_examples=300)
+@given(amounts, st.sampled_from(PREFIXES), amounts)
+@example((Decimal("5.4"), "g"), "eq", (Decimal(5400), "mg"))
+def test_a_quantity_is_found_exactly_when_described_in_one_unit_or_another(
+    stored: tuple[Decimal, str], prefix: str, wanted: tuple[Decimal, str]
+) -> None:
+    factors = {"mg": Decimal(1), "g": Decimal(1000), "kg": Decimal(10**6)}
+    value = {"value": stored[0], "system": UCUM, "code": stored[1]}
+    text = f"{prefix}{wanted[0]:f}|{UCUM}|{wanted[1]}"
+    if stored[1] in factors and wanted[1] in factors:
+        same = stored[0] * factors[stored[1]] / factors[wanted[1]]
+        expected = described(same, same, prefix, f"{wanted[0]:f}")
+    else:
+        expected = stored[1] == wanted[1] and described(stored[0], stored[0], prefix, f"{wanted[0]:f}")
+    read = quantity.reader("Quantity", CONTEXT)
+    assert read is not None
+    assert lies(read(value), quantity.match(quantity.parse(text))) is expected
+
+
+def test_a_range_and_samples_are_compared_in_other_units_too() -> None:
+    weight = {"system": UCUM, "code": "g"}
+    risk = {
+        "resourceType": "Observation",
+        "valueSampledData": {"origin": {"value": 0, **weight}, "lowerLimit": 100, "upperLimit": 200},
+    }
+    assert finds(risk, ("value-quantity", f"gt0.15|{UCUM}|kg"))
+    assert finds(risk, ("value-quantity", f"sa99|{UCUM}|g"))
+    assert not finds(risk, ("value-quantity", f"gt0.2|{UCUM}|kg"))
+    assert not finds(risk, ("value-quantity", f"gt0.15|{UCUM}|L"))
 
 
 def test_money_has_its_currency_as_unit() -> None:
