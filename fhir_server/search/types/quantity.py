@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from fhir_server.search import units
@@ -102,21 +103,21 @@ def _ways(value: Json) -> Iterable[_Written]:
     if unit and unit != code:
         yield _Written(number.PLAIN, f" {escape(unit)}|", number.encode_value)
     if system == units.URL and code and (known := units.unit(code)) is not None:
-        yield _Written(_base_form(known.name), "", _encoder(known))
+        yield _Written(_base_form(known.name), "", partial(_in_base, code))
 
 
 def _base_form(name: str) -> Form:
     return Form(f":ucum|{name}|", f":ucum-end|{name}|")
 
 
-def _encoder(unit: Unit) -> Encode:
-    def encode(value: Any) -> str | None:
-        if number.encode_value(value) is None:
-            return None
-        exact = value if isinstance(value, int | Decimal) else Decimal(repr(value))
-        return number.encode_value(unit.convert(Fraction(exact)))
-
-    return encode
+@lru_cache(maxsize=16384)
+def _in_base(code: str, value: Any) -> str | None:
+    """Return a JSON number of the unit `code` encoded in base units; None when it is beyond what is indexed."""
+    known = units.unit(code)
+    if known is None or number.encode_value(value) is None:
+        return None
+    exact = value if isinstance(value, int | Decimal) else Decimal(repr(value))
+    return number.encode_value(known.convert(Fraction(exact)))
 
 
 def _quantity(value: Json) -> Iterable[str]:
