@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.server_type import SERVER_TYPE
 
 from fhir_server.store.changes import Changes, Version
+from fhir_server.store.concepts import Concepts
 from fhir_server.store.documents import LAST_SEQUENCE, NODES, Put, Stored
 from fhir_server.store.explaining import Cost
 from fhir_server.store.failures import NotReplicaSet, answering
@@ -63,6 +64,7 @@ class Store:
         self._reads = Reads(layout)
         self._queries = Queries(layout, limits.query)
         self._changes = Changes(layout, limits.query)
+        self.concepts = Concepts(layout, limits.query)
         self._writes = Writes(layout, waiting=limits.waiting, group=limits.group)
         self._transactions = Transactions(
             layout, together=limits.transactions, waiting=limits.waiting, seconds=limits.transaction / 1000
@@ -191,6 +193,10 @@ class Store:
     async def ids(self, type: str, condition: Condition, *, limit: int) -> list[str]:
         """Return the ids of up to `limit` matches, in no order; raise TooCostly."""
         return await self._queries.ids(type, condition, limit=limit)
+
+    async def versions(self, type: str, condition: Condition, *, limit: int) -> list[tuple[str, int]]:
+        """Return id and version of up to `limit` matches, in no order; raise TooCostly."""
+        return await self._queries.versions(type, condition, limit=limit)
 
     async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
         """Return up to `limit` different index entries of the matches that start with `prefix`; raise TooCostly."""

@@ -161,6 +161,11 @@ class Queries:
         lookup = Lookup(alive(condition), limit, None, {"_id": 1})
         return [document["_id"] for document in await self._look(type, lookup, is_point(condition))]
 
+    async def versions(self, type: str, condition: Condition, *, limit: int) -> list[tuple[str, int]]:
+        """Return id and version of up to `limit` matches, in no order; raise TooCostly."""
+        lookup = Lookup(alive(condition), limit, None, {"_id": 1, "v": 1})
+        return [(document["_id"], document["v"]) for document in await self._look(type, lookup, is_point(condition))]
+
     async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
         """Return up to `limit` different entries of the matches that start with `prefix`; raise TooCostly."""
         stages: list[Document] = [
