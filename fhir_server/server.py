@@ -4,15 +4,17 @@ A `Server` is shared by all requests and never changes; a `Context` is one reque
 arguments (`Context.now`, `Context.new_id`), so that every answer can be repeated in a test.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import profiles
 from fhir_server import store as storage
 from fhir_server.definitions import Definitions, core_facts, package
+from fhir_server.definitions.vocabulary import Vocabulary
 from fhir_server.search.index import Indexer
 from fhir_server.settings import Settings
 from fhir_server.store import Clock, Limits, Store
@@ -30,6 +32,7 @@ class Server:
     definitions: Definitions
     validator: Validator
     indexer: Indexer
+    vocabulary: Vocabulary
     store: Store
     clock: Clock
     signers: SignerSet
@@ -57,8 +60,14 @@ class Context:
 
 def definitions_of(settings: Settings) -> Definitions:
     """Return R4, the national profiles and the packages that the settings name."""
-    added = [resource for path in settings.packages for resource in package.read(path)]
-    return Definitions(core_facts(), [*profiles.resources(), *added])
+    return Definitions(core_facts(), packaged(settings))
+
+
+def packaged(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield the resources of the national profiles and of the packages that the settings name; raise NotAPackage."""
+    yield from profiles.resources()
+    for path in settings.packages:
+        yield from package.read(path)
 
 
 def own_url(settings: Settings) -> str:
@@ -77,6 +86,7 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         definitions=definitions,
         validator=Validator(definitions),
         indexer=Indexer(definitions, own_url(settings), ZoneInfo(settings.time_zone)),
+        vocabulary=Vocabulary(partial(packaged, settings)),
         store=database,
         clock=Clock(database.node),
         signers=signers,
