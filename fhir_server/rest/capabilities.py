@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/capabilitystatement.html
 """
 
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 from hashlib import blake2b
@@ -10,8 +11,11 @@ from importlib.metadata import version
 from typing import Any
 
 from fhir_server import wire
+from fhir_server.interactions import read
 from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.read import Params
 from fhir_server.operations.table import OPERATIONS
+from fhir_server.outcome import BadRequest
 from fhir_server.search import matching
 from fhir_server.search.parameters import Catalogue, Parameter, searchable
 from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT
@@ -26,18 +30,65 @@ INTERACTIONS = (
 )
 SYSTEM = ("batch", "transaction", "history-system", "search-system")
 SOFTWARE = "fhir-immunization-server"
+MODES = ("full", "normative", "terminology")
+# https://hl7.org/fhir/R4/resourcelist.html: maturity level N
+NORMATIVE = frozenset(
+    {
+        *("Binary", "Bundle", "CapabilityStatement", "CodeSystem", "Observation", "OperationDefinition"),
+        *("OperationOutcome", "Parameters", "Patient", "StructureDefinition", "ValueSet"),
+    }
+)
 
 
-def statement(ctx: Context) -> Answer:
-    """Answer with the CapabilityStatement of this server."""
+def statement(ctx: Context, mode: str = "full", shape: Params = ()) -> Answer:
+    """Answer with the CapabilityStatement of this server, or with its TerminologyCapabilities.
+
+    https://hl7.org/fhir/R4/http.html#capabilities; raise BadRequest when the mode is unknown.
+    """
     server = ctx.server
-    body = _written(server.indexer.catalogue, server.settings, ctx.base_url, ctx.now.date())
-    return Answer(200, body, cache="max-age=300", tag=blake2b(body, digest_size=8).hexdigest())
+    if mode not in MODES:
+        raise BadRequest(
+            f"mode '{mode[:64]}' is none of {', '.join(MODES)}", f"mode '{mode[:64]}' không thuộc {', '.join(MODES)}"
+        )
+    body = _written(mode, server.indexer.catalogue, server.settings, ctx.base_url, ctx.now.date())
+    type = "TerminologyCapabilities" if mode == "terminology" else "CapabilityStatement"
+    whole = Answer(200, body, cache="max-age=300")
+    answer = read.shaped(ctx, type, whole, shape)
+    return replace(answer, tag=blake2b(answer.body or b"", digest_size=8).hexdigest())
 
 
 @lru_cache(maxsize=64)  # the base URL is what the client called the server
-def _written(catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> bytes:
-    return wire.dumps(capabilities(catalogue, settings, base_url, today))
+def _written(mode: str, catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> bytes:
+    if mode == "terminology":
+        return wire.dumps(terminology(base_url, today))
+    whole = capabilities(catalogue, settings, base_url, today)
+    return wire.dumps(normative(whole) if mode == "normative" else whole)
+
+
+def normative(statement: Json) -> Json:
+    """Return the part of `statement` that speaks of what R4 holds normative: its types, without trial-use abilities."""
+    [rest] = statement["rest"]
+    resources = [
+        {name: value for name, value in row.items() if not name.startswith("conditional")}
+        for row in rest["resource"]
+        if row["type"] in NORMATIVE
+    ]
+    return {**statement, "rest": [{**rest, "resource": resources}]}
+
+
+def terminology(base_url: str, today: date) -> Json:
+    """Return the TerminologyCapabilities resource (https://hl7.org/fhir/R4/terminologycapabilities.html)."""
+    return {"resourceType": "TerminologyCapabilities", **_about(base_url, today), "codeSearch": "explicit"}
+
+
+def _about(base_url: str, today: date) -> Json:
+    return {
+        "status": "active",
+        "date": today.isoformat(),
+        "kind": "instance",
+        "software": {"name": SOFTWARE, "version": version(SOFTWARE)},
+        "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
+    }
 
 
 def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> Json:
@@ -45,11 +96,7 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
     definitions = catalogue.definitions
     return {
         "resourceType": "CapabilityStatement",
-        "status": "active",
-        "date": today.isoformat(),
-        "kind": "instance",
-        "software": {"name": SOFTWARE, "version": version(SOFTWARE)},
-        "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
+        **_about(base_url, today),
         "fhirVersion": definitions.version,
         "format": ["application/fhir+json", "json"],
         "patchFormat": ["application/json-patch+json", "application/fhir+json"],

@@ -65,10 +65,10 @@ def authorise(ctx: Context, interaction: Interaction) -> None:
 async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C901 — one case for each interaction
     """Hand `interaction` to its conductor."""
     match interaction:
-        case Read(type, id, unless):
-            return conditional.news(await read.read(ctx, type, id), unless)
-        case VRead(type, id, version, unless):
-            return conditional.news(await read.vread(ctx, type, id, version), unless)
+        case Read(type, id, unless, shape):
+            return conditional.news(await read.read(ctx, type, id, shape), unless)
+        case VRead(type, id, version, unless, shape):
+            return conditional.news(await read.vread(ctx, type, id, version, shape), unless)
         case Create(type, resource, condition):
             if condition is None:
                 return await write.create(ctx, type, resource)
@@ -94,8 +94,8 @@ async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C9
             if resource["type"] == "batch":
                 return await bundle.batch(ctx, entries, dispatch)
             return await transaction.transaction(ctx, entries, dispatch, authorise)
-        case Capabilities():
-            return capabilities.statement(ctx)
+        case Capabilities(mode, shape):
+            return capabilities.statement(ctx, mode, shape)
         case Invoke(name=name):
             return await OPERATIONS[name].handler(ctx, interaction)
         case _:

@@ -18,6 +18,8 @@ from fhir_server.rest import headers
 
 Params = tuple[tuple[str, str], ...]
 
+PRESENTATION = ("_format", "_pretty")
+SHAPES = ("_summary", "_elements")
 COMPARTMENTS = ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device")
 
 
@@ -26,6 +28,7 @@ class Read:
     type: str
     id: str
     unless: Unless | None = None  # None: answered in any case
+    shape: Params = ()  # _summary or _elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class VRead:
     id: str
     version: int
     unless: Unless | None = None
+    shape: Params = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,8 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    pass
+    mode: str = "full"  # full | normative | terminology
+    shape: Params = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,7 @@ def _of_instance(said: Request, type: str, id: str, rest: list[str], types: Coll
         case ["_history"] if said.method == "GET":
             return History(type, id, said.params)
         case ["_history", version] if said.method == "GET":
-            return VRead(type, id, _version(version), headers.unless(said.headers))
+            return VRead(type, id, _version(version), headers.unless(said.headers), _shape(said))
         case [name] if name.startswith("$"):
             return _invoke(said, name[1:], type, id)
     if type in COMPARTMENTS:
@@ -207,9 +212,10 @@ def _of_instance(said: Request, type: str, id: str, rest: list[str], types: Coll
 def _system(said: Request) -> Interaction:
     match said.method, said.path:
         case "POST", ():
+            _only(said)
             return Bundle(said.body)
         case "GET", ("metadata",):
-            return Capabilities()
+            return Capabilities(dict(said.params).get("mode", "full"), _shape(said, "mode"))
         case "GET", ("_history",):
             return History(None, None, said.params)
         case ("GET", ()) | ("POST", ("_search",)):
@@ -233,6 +239,7 @@ def _type(said: Request, type: str) -> Interaction:
         case "GET":
             return Search(type, said.params)
         case "POST":
+            _only(said)
             wanted = headers.if_none_exist(said.headers)
             return Create(type, said.body, None if wanted is None else parameters(wanted))
         case "PUT":
@@ -248,9 +255,10 @@ def _type(said: Request, type: str) -> Interaction:
 
 
 def _instance(said: Request, type: str, id: str) -> Interaction:
+    if said.method == "GET":
+        return Read(type, id, headers.unless(said.headers), _shape(said))
+    _only(said)
     match said.method:
-        case "GET":
-            return Read(type, id, headers.unless(said.headers))
         case "PUT":
             return Update(type, id, said.body, headers.if_match(said.headers), headers.only_new(said.headers))
         case "PATCH":
@@ -259,6 +267,22 @@ def _instance(said: Request, type: str, id: str) -> Interaction:
             return Delete(type, id, headers.if_match(said.headers))
         case _:
             raise _not_here(said)
+
+
+def _shape(said: Request, *more: str) -> Params:
+    """Return the parameters that ask for a part of the resource; raise BadRequest when there are others."""
+    _only(said, *SHAPES, *more)
+    return tuple(pair for pair in said.params if pair[0] in SHAPES)
+
+
+def _only(said: Request, *known: str) -> None:
+    """Raise BadRequest when the query has parameters other than `known` and those of every interaction."""
+    taken = {*PRESENTATION, *known}
+    if unknown := [name[:64] for name, _ in said.params if name not in taken]:
+        raise BadRequest(
+            f"{said.method} {'/'.join(said.path)[:128]} does not take {', '.join(unknown)}: leave them out",
+            f"{said.method} {'/'.join(said.path)[:128]} không nhận {', '.join(unknown)}: hãy bỏ các tham số này",
+        )
 
 
 def _condition(said: Request) -> Params:

@@ -17,7 +17,7 @@ from fhir_server.interactions.answer import Answer
 from fhir_server.outcome import BadRequest, Issue, TooLarge, Unavailable, outcome
 from fhir_server.rest import audit
 from fhir_server.rest.dispatch import dispatch
-from fhir_server.rest.interaction import Interaction, Request, Stores, parameters, understand
+from fhir_server.rest.interaction import Interaction, Params, Request, Stores, parameters, understand
 from fhir_server.server import Context, Server
 from fhir_server.web import coding, negotiation
 
@@ -26,7 +26,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-MEDIA_TYPE = "application/fhir+json"
+MEDIA_TYPE = negotiation.FHIR_JSON
 
 
 class Reply(NamedTuple):
@@ -41,11 +41,15 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
     """Answer one request below the FHIR base; every failure is an OperationOutcome."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     ctx = context(server, base_url, headers)
+    pretty = False
     try:
-        reply = await _reply(ctx, scope, headers, receive)
+        query = parameters(scope["query_string"])
+        media_type = negotiation.answered_with(headers.get("accept", ""), dict(query).get("_format", ""))
+        pretty = negotiation.pretty(dict(query).get("_pretty", ""))
+        reply = await _reply(ctx, scope, headers, query, receive, media_type)
     except Exception as error:
         reply = refusal(error, ctx.language)
-    if b"_pretty=true" in scope["query_string"] and reply.body:
+    if pretty and reply.body:
         reply = reply._replace(body=wire.indented(reply.body))
     body, told = await coding.encoded(reply.body, reply.headers, headers.get("accept-encoding", ""))
     await send_reply(send, Reply(reply.status, body, told), head=scope["method"] == "HEAD")
@@ -66,14 +70,14 @@ def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
     )
 
 
-async def _reply(ctx: Context, scope: Scope, headers: dict[str, str], receive: Receive) -> Reply:
-    query = parameters(scope["query_string"])
-    negotiation.require_json(headers.get("accept", ""), dict(query).get("_format", ""))
+async def _reply(
+    ctx: Context, scope: Scope, headers: dict[str, str], query: Params, receive: Receive, media_type: str
+) -> Reply:
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     said = await _request(ctx, method, scope, headers, query, receive)
     interaction = understand(said, ctx.server.definitions.resource_types)
     answer = await dispatch(ctx, interaction)
-    said_in_full = reply(ctx, interaction, answer)
+    said_in_full = reply(ctx, interaction, answer, media_type)
     if negotiation.unchanged(headers.get("if-none-match", ""), answer.tag):
         return Reply(304, b"", said_in_full.headers)
     return said_in_full
@@ -84,12 +88,12 @@ async def _request(
     method: str,
     scope: Scope,
     headers: dict[str, str],
-    query: tuple[tuple[str, str], ...],
+    query: Params,
     receive: Receive,
 ) -> Request:
     path = tuple(unquote(step) for step in scope["fhir_path"].split("/") if step)
     body: Any = None
-    form: tuple[tuple[str, str], ...] = ()
+    form: Params = ()
     if method in {"POST", "PUT", "PATCH"}:
         content = await read_body(receive, headers, ctx.server.settings.max_body)
         # https://hl7.org/fhir/R4/http.html#search: a search that is posted is a form, and nothing else is one.
@@ -130,9 +134,10 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
             return await coding.decoded(b"".join(chunks), headers.get("content-encoding", ""), limit)
 
 
-def reply(ctx: Context, interaction: Interaction, answer: Answer) -> Reply:
-    """Give `answer` its HTTP form: ETag, Last-Modified, Location, and the body that Prefer asks for."""
-    headers = [(b"content-type", f"{answer.media_type}; charset=utf-8".encode())]
+def reply(ctx: Context, interaction: Interaction, answer: Answer, media_type: str = MEDIA_TYPE) -> Reply:
+    """Give `answer` its HTTP form: media type, ETag, Last-Modified, Location, and the body that Prefer asks for."""
+    given = media_type if answer.media_type == MEDIA_TYPE else answer.media_type
+    headers = [(b"content-type", f"{given}; charset=utf-8".encode())]
     if answer.version is not None:
         headers.append((b"etag", f'W/"{answer.version}"'.encode()))
     elif answer.tag is not None:

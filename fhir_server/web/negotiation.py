@@ -4,34 +4,77 @@ https://hl7.org/fhir/R4/http.html#mime-type
 """
 
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from fhir_server.outcome import NotAcceptable, UnsupportedMediaType
+from fhir_server.outcome import BadRequest, NotAcceptable, UnsupportedMediaType
 
-JSON_TYPES = {"application/fhir+json", "application/json", "text/json", "application/json+fhir"}
+FHIR_JSON = "application/fhir+json"
+# What bodies may come as, and what answers go out as to those who ask for it by that name; of equals the first.
+JSON_TYPES = (FHIR_JSON, "application/json", "text/json", "application/json+fhir")
 FORM = "application/x-www-form-urlencoded"
 JSON_PATCH = "application/json-patch+json"
-ANY = {"*/*", "application/*", "text/*"}
-FORMATS = JSON_TYPES | {"json"}
+VERSIONS = {"4.0", "4.0.1"}
+MOST = 50  # ranges of one Accept header that are looked at
 
 
-def require_json(accept: str, format: str) -> None:
-    """Raise NotAcceptable when the client cannot read JSON of FHIR R4; `_format` goes before Accept."""
+class Offer(NamedTuple):
+    """One media range of an Accept header: what it names, and how much it is liked."""
+
+    kind: str
+    quality: float
+    readable: bool  # it asks for FHIR R4
+
+
+def answered_with(accept: str, format: str) -> str:
+    """Return the media type to answer with; raise NotAcceptable when the client reads none that there is.
+
+    `_format` goes before Accept, and always means FHIR's own media type.
+    """
     # "+" of a media type arrives as a space when a client did not encode it.
-    wanted = format.strip().replace(" ", "+")
-    offers = [wanted] if wanted else [offer.strip() for offer in accept.split(",") if offer.strip()]
-    if offers and not any(_readable(offer, FORMATS | ANY) for offer in offers):
-        raise NotAcceptable(
-            "This server writes application/fhir+json of FHIR 4.0 only: ask for that, or for nothing in particular",
-            "Máy chủ chỉ trả về application/fhir+json của FHIR 4.0: hãy yêu cầu định dạng đó hoặc không nêu định dạng",
+    if wanted := format.strip().replace(" ", "+"):
+        offer = _offer(wanted)
+        if offer.readable and offer.kind in {"json", *JSON_TYPES}:
+            return FHIR_JSON
+        raise _not_acceptable()
+    offers = [_offer(each) for each in accept.split(",")[:MOST] if each.strip()]
+    liking = {kind: _liking(kind, offers) for kind in JSON_TYPES} if offers else {FHIR_JSON: 1.0}
+    liked = max(liking, key=liking.__getitem__)
+    if not liking[liked]:
+        raise _not_acceptable()
+    return liked
+
+
+def _liking(kind: str, offers: list[Offer]) -> float:
+    """Return the quality that the most specific range for `kind` gives it, 0 when there is none (RFC 9110, 12.5.1)."""
+    for name in (kind, kind.partition("/")[0] + "/*", "*/*"):
+        if found := [offer.quality for offer in offers if offer.kind == name and offer.readable]:
+            return max(found)
+    return 0.0
+
+
+def _offer(text: str) -> Offer:
+    kind, *parameters = (part.strip().lower() for part in text.split(";"))
+    given = dict(part.partition("=")[::2] for part in parameters)
+    quality = given.get("q", "1").strip()
+    weight = float(quality) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", quality) else 1.0
+    version = given.get("fhirversion")
+    return Offer(kind, weight, version is None or version.strip('"') in VERSIONS)
+
+
+def _not_acceptable() -> NotAcceptable:
+    return NotAcceptable(
+        "This server writes application/fhir+json of FHIR 4.0 only: ask for that, or for nothing in particular",
+        "Máy chủ chỉ trả về application/fhir+json của FHIR 4.0: hãy yêu cầu định dạng đó hoặc không nêu định dạng",
+    )
+
+
+def pretty(text: str) -> bool:
+    """Return whether the answer is to be written for people to read; raise BadRequest when `_pretty` is no boolean."""
+    if text not in {"", "true", "false"}:
+        raise BadRequest(
+            f"_pretty is true or false, not '{text[:64]}'", f"_pretty là true hoặc false, không phải '{text[:64]}'"
         )
-
-
-def _readable(offer: str, types: set[str]) -> bool:
-    kind, *parameters = (part.strip().lower() for part in offer.split(";"))
-    versions = [value for name, _, value in (part.partition("=") for part in parameters) if name == "fhirversion"]
-    refused = any(re.fullmatch(r"q=0(\.0*)?", part) for part in parameters)
-    return kind in types and not refused and all(version.strip('"') in {"4.0", "4.0.1"} for version in versions)
+    return text == "true"
 
 
 def require_content(content_type: str, *, form: bool = False, patch: bool = False) -> None:
@@ -45,7 +88,8 @@ def require_content(content_type: str, *, form: bool = False, patch: bool = Fals
             f"The charset {charset[1][:32]} is not supported: FHIR is written in UTF-8",
             f"Không hỗ trợ bảng mã {charset[1][:32]}: FHIR được viết bằng UTF-8",
         )
-    if not _readable(content_type, {FORM} if form else JSON_TYPES | ({JSON_PATCH} if patch else set())):
+    sent = _offer(content_type)
+    if not sent.readable or sent.kind not in ([FORM] if form else [*JSON_TYPES, *([JSON_PATCH] if patch else [])]):
         wanted = FORM if form else f"{JSON_PATCH} or application/fhir+json" if patch else "application/fhir+json"
         raise UnsupportedMediaType(
             f"Content-Type '{content_type[:64]}' is not supported here: send {wanted}",
