@@ -15,7 +15,7 @@ from fhir_server.interactions.compartment import Compartment
 from fhir_server.outcome import Issue, TooCostly, outcome
 from fhir_server.search import bundle, include, page, plan
 from fhir_server.search import query as reading
-from fhir_server.search.plan import Follows, Plan, Referred, SortBy
+from fhir_server.search.plan import Nearby, Open, Plan, Referred, SortBy
 from fhir_server.search.query import Query
 from fhir_server.server import Context
 from fhir_server.store import ID, Found, SortKey, Stored
@@ -65,14 +65,16 @@ async def matches(ctx: Context, type: str, params: Params, limit: int) -> list[S
 async def _condition(ctx: Context, steps: Plan) -> dict[str, Any] | None:
     """Return the database condition of a plan, its chains resolved; None when nothing can match."""
     chains = plan.unresolved(steps)
-    found = await asyncio.gather(*(_resolved(ctx, chain) for chain in chains))
+    found = await asyncio.gather(*(_resolved(ctx, steps.type, chain) for chain in chains))
     return plan.to_filter(steps, dict(zip(chains, found, strict=True)))
 
 
-async def _resolved(ctx: Context, chain: Follows | Referred) -> list[Key]:
-    """Return the resources that a chain leads to; raise TooCostly when they are too many to follow."""
+async def _resolved(ctx: Context, type: str, chain: Open) -> list[Key]:
+    """Return the resources that a chain from `type` leads to, or the positions; raise TooCostly when too many."""
     if isinstance(chain, Referred):
         return await _referred(ctx, chain)
+    if isinstance(chain, Nearby):
+        return await _near(ctx, type, chain)
     found = await asyncio.gather(*(_targets(ctx, link) for link in chain.links))
     return [key for keys in found for key in keys]
 
@@ -95,6 +97,17 @@ async def _referred(ctx: Context, chain: Referred) -> list[Key]:
     entries = await ctx.server.store.entries(chain.source.type, condition, f"{chain.name}|", limit=most + 1)
     _bound_chain(len(entries), most, chain.type)
     return [key for entry in entries if (key := include.named(entry)) is not None and key[0] == chain.type]
+
+
+async def _near(ctx: Context, type: str, circles: Nearby) -> list[Key]:
+    most = ctx.server.settings.max_chain
+    found = await ctx.server.store.entries(type, plan.candidates(circles), f"{circles.name}|", limit=most + 1)
+    if len(found) > most:
+        raise TooCostly(
+            f"More than {most} places lie within that distance: make it smaller",
+            f"Có hơn {most} địa điểm trong khoảng cách này: hãy thu hẹp khoảng cách",
+        )
+    return circles.among(found)
 
 
 def _bound_chain(count: int, most: int, type: str) -> None:

@@ -8,9 +8,21 @@ from typing import NamedTuple
 
 from fhir_server.search.entries import PRESENCE, Span
 from fhir_server.search.parameters import Parameter
-from fhir_server.search.types import composite, date, number, quantity, reference, string, token, uri, vocabulary
+from fhir_server.search.types import (
+    composite,
+    date,
+    number,
+    position,
+    quantity,
+    reference,
+    string,
+    token,
+    uri,
+    vocabulary,
+)
 from fhir_server.search.types.date import Date
 from fhir_server.search.types.number import Number
+from fhir_server.search.types.position import Around
 from fhir_server.search.types.quantity import Quantity
 from fhir_server.search.types.reference import ByIdentifier, Local
 from fhir_server.search.types.string import Text
@@ -49,6 +61,7 @@ Value = (
     | ByIdentifier
     | Uri
     | Near
+    | Around
     | Codes
     | Present
     | Id
@@ -65,7 +78,7 @@ MODIFIERS: dict[str, tuple[str, ...]] = {
     "quantity": ("missing",),
     "uri": ("missing", "above", "below"),
     "composite": (),
-    "special": (),
+    "special": ("missing",),
 }
 
 
@@ -111,6 +124,8 @@ def read(parameter: Parameter, modifier: str | None, text: str, context: Context
             parts = composite.parse(text, [component.code for component in parameter.components])
             components = zip(parameter.components, parts, strict=True)
             return Combination(tuple(read(component, None, part, context, now) for component, part in components))
+        case "special":
+            return position.parse(text)
         case other:
             raise Invalid(f"{other} parameters have no values", f"tham số loại {other} không có giá trị")
 
@@ -163,8 +178,8 @@ def spans(parameter: Parameter, value: Value, context: Context, *, composite_par
             return number.match(value, intervals=parameter.intervals, composite=composite_part)
         case Quantity():
             return quantity.match(value, composite=composite_part)
-        case Near():
-            return uri.match_near(value)
+        case Near() | Around():
+            return uri.match_near(value) if isinstance(value, Near) else position.match(value)
         case Uri() if parameter.type == "uri":
             return uri.match(value)
         case Local() | ByIdentifier() | Uri():

@@ -15,7 +15,7 @@ from fhir_server.definitions.model import Component, SearchParameter
 from fhir_server.fhirpath import paths
 from fhir_server.fhirpath.paths import Branch
 from fhir_server.search import units
-from fhir_server.search.types import date, number, quantity, reference, special, string, token, uri
+from fhir_server.search.types import date, number, position, quantity, reference, special, string, token, uri
 from fhir_server.search.values import Context, Reader
 
 # Their values are the document's own id and sequence: they have no entries.
@@ -230,6 +230,8 @@ class Catalogue:
                 return number.reader(branch.type, self.context)
             case "uri":
                 return uri.reader(branch.type, self.context)
+            case "special":
+                return position.reader(branch.path)
             case _:
                 return None
 
@@ -239,7 +241,7 @@ def names(definitions: Mapping[str, SearchParameter]) -> dict[str, str]:
     same: dict[tuple[str, str], str] = {}
     found = {}
     for code, definition in definitions.items():
-        shared = definition.expression is not None and not definition.components
+        shared = definition.expression is not None and not definition.components and code not in BUILT_IN
         found[code] = same.setdefault((definition.type, definition.expression or ""), code) if shared else code
     return found
 

@@ -17,7 +17,9 @@ from fhir_server.search.entries import Condition, Span
 from fhir_server.search.matching import Id, Present
 from fhir_server.search.parameters import Catalogue, Parameter
 from fhir_server.search.query import Query, Sort
+from fhir_server.search.types import position
 from fhir_server.search.types.date import Date
+from fhir_server.search.types.position import Around
 
 SEQUENCE_BITS = 20  # below the Unix milliseconds of a document's `s`
 LAST_SEQUENCE = 2**63 - 1
@@ -96,7 +98,21 @@ class Joined:
     terms: tuple["Term", ...]
 
 
-Term = Holds | Within | Ids | Updated | Not | Follows | Referred | Joined
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """The position in an entry of `name` lies within one of `circles`."""
+
+    name: str
+    circles: tuple[Around, ...]
+
+    def among(self, entries: Iterable[str]) -> list[tuple[str, str]]:
+        """Return those of the entries that do, as (name, rest)."""
+        rests = (entry.removeprefix(self.name) for entry in entries)
+        return [(self.name, rest) for rest in rests if any(position.holds(rest, each) for each in self.circles)]
+
+
+Term = Holds | Within | Ids | Updated | Not | Follows | Referred | Nearby | Joined
+Open = Follows | Referred | Nearby
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,8 @@ class Plan:
 
 
 # For each chain of a plan, the resources that its inner plans found, or those that they refer to: (type, id).
-Resolved = Mapping[Follows | Referred, Sequence[tuple[str, str]]]
+# For circles, the positions in them: (name, rest).
+Resolved = Mapping[Open, Sequence[tuple[str, str]]]
 
 
 def plan(query: Query, catalogue: Catalogue) -> Plan:
@@ -169,6 +186,9 @@ def _term(criterion: criteria.Wanted, catalogue: Catalogue) -> Term:
         links = (Plan(type, (_term(inner, catalogue),)) for type, inner in criterion.links)
         return Follows(criterion.parameter.name, tuple(links))
     parameter, values = criterion.parameter, criterion.values
+    circles = tuple(value for value in values if isinstance(value, Around))
+    if circles:
+        return Nearby(parameter.name, circles)
     term: Holds | Ids | Updated
     if parameter.code == "_id":
         term = Ids(tuple(sorted(value.id for value in values if isinstance(value, Id))))
@@ -207,18 +227,24 @@ def _sequence(moment: datetime) -> int:
     return min(max(milliseconds, 0) << SEQUENCE_BITS, LAST_SEQUENCE)
 
 
-def unresolved(plan: Plan) -> tuple[Follows | Referred, ...]:
-    """Return the chains whose inner plans must be run before `to_filter`, each once.
+def unresolved(plan: Plan) -> tuple[Open, ...]:
+    """Return what only the database can tell and `to_filter` needs, each once.
 
-    To resolve one: for each plan in `links`, resolve that plan's own chains, find the ids of its matches, and give
-    them as `(link.type, id)`; of a chain back, give the resources that the entries `name` of its matches name.
+    Of circles it is the positions `among` the entries that satisfy `candidates`. To resolve a chain: for each plan in
+    `links`, resolve that plan's own chains, find the ids of its matches, and give them as `(link.type, id)`; of a chain
+    back, give the resources that the entries `name` of its matches name.
     """
     return tuple(dict.fromkeys(chain for term in plan.terms for chain in _chains(term)))
 
 
-def _chains(term: Term) -> Iterator[Follows | Referred]:
+def candidates(circles: Nearby) -> Condition:
+    """Return the condition on the positions that may lie in the circles."""
+    return entries.condition(circles.name, [span for each in circles.circles for span in position.match(each)])
+
+
+def _chains(term: Term) -> Iterator[Open]:
     match term:
-        case Follows() | Referred():
+        case Follows() | Referred() | Nearby():
             yield term
         case Not(inner):
             yield from _chains(inner)
@@ -277,6 +303,9 @@ def _condition(term: Term, resolved: Resolved) -> Condition | None:
         case Follows(name):
             keys = sorted({f"{name}|{id}|{type}" for type, id in resolved[term]})
             return _one_of("ix", keys) if keys else None
+        case Nearby():
+            places = sorted(name + rest for name, rest in resolved[term])
+            return _one_of("ix", places) if places else None
         case Not(Ids(ids)):
             return {"_id": {"$nin": list(ids)}}
         case Not(inner):
@@ -337,6 +366,8 @@ def _explained(term: Term) -> dict[str, Any]:
             return {"parameter": name, "access": "chain", "links": [explain(link) for link in links]}
         case Joined(operator, terms):
             return {"access": operator, "terms": [_explained(each) for each in terms]}
+        case Nearby(name, circles):
+            return {"parameter": name, "access": "range", "circles": [list(each) for each in circles]}
         case Referred(name, _, source):
             return {"access": "reverse chain", "by": name, "links": [explain(source)]}
 

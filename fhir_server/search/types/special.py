@@ -7,7 +7,6 @@ https://hl7.org/fhir/R4/search.html#special
 REASONS: dict[str, tuple[str, str]] = {
     "_content": ("the text of resources is not indexed", "văn bản của tài nguyên không được lập chỉ mục"),
     "_text": ("the narrative of resources is not indexed", "phần diễn giải của tài nguyên không được lập chỉ mục"),
-    "near": ("distances are not computed", "khoảng cách chưa được tính"),
     "_query": ("named queries are not supported", "truy vấn đặt tên chưa được hỗ trợ"),
     "_has": ("it needs more: _has:Type:reference:parameter=value", "cần viết đủ: _has:Loại:tham-chiếu:tham-số=giá-trị"),
     "_type": ("only one resource type is searched at a time", "mỗi lần chỉ tìm trong một loại tài nguyên"),
@@ -21,6 +20,6 @@ NOT_INDEXED = ("its element cannot be searched so", "phần tử của nó khôn
 
 def reason(code: str, type: str) -> tuple[str, str] | None:
     """Return why a parameter is not supported (en, vi); None when nothing here speaks against it."""
-    if type == "special":
+    if type == "special" and code != "near":
         return REASONS.get(code, NOT_INDEXED)
     return REASONS.get(code)
