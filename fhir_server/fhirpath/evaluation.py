@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhir_server.fhirpath import functions
+from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import (
@@ -30,14 +31,19 @@ from fhir_server.fhirpath.syntax import (
     type_name,
 )
 
-# A collection of the focus and the resource around it → a collection
-Evaluate = Callable[[Values, dict[str, Any]], Values]
+# A collection of the focus and what is around it → a collection
+Evaluate = Callable[[Values, Around], Values]
 
+RESOLVE = Call("resolve", ())
+LITERAL_REFERENCE = re.compile(
+    r"(?:.*/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
+).fullmatch
 CONSTANTS: Mapping[str, str] = {
     "ucum": "http://unitsofmeasure.org",
     "sct": "http://snomed.info/sct",
     "loinc": "http://loinc.org",
 }
+CORE = "http://hl7.org/fhir/"
 SYSTEM_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "String": (str,),
@@ -55,14 +61,14 @@ def _node(node: Node, names: Names) -> Evaluate:
     match node:
         case Literal(value):
             constant = EMPTY if value is None else [value]
-            return lambda this, resource: constant
+            return lambda this, around: constant
         case This():
-            return lambda this, resource: this
+            return lambda this, around: this
         case Variable(name):
             return _variable(name)
         case Member(name):
             child = _member(name, names)
-            return lambda this, resource: child(this)
+            return lambda this, around: child(this)
         case Call(name, arguments):
             return _call(name, arguments, names)
         case Step(source, then):
@@ -71,7 +77,7 @@ def _node(node: Node, names: Names) -> Evaluate:
             return _index(_node(source, names), _node(position, names))
         case Negative(operand):
             number = _node(operand, names)
-            return lambda this, resource: functions.arithmetic("-", [0], number(this, resource))
+            return lambda this, around: functions.arithmetic("-", [0], number(this, around))
         case Typed(operator, source, kind):
             return _typed(operator, source, kind, names)
         case Binary(operator, left, right):
@@ -79,12 +85,26 @@ def _node(node: Node, names: Names) -> Evaluate:
 
 
 def _variable(name: str) -> Evaluate:
-    if name in ("resource", "rootResource"):
-        return lambda this, resource: [resource]
+    match name:
+        case "resource":
+            return lambda this, around: [around.resource]
+        case "rootResource":
+            return lambda this, around: [around.root]
+        case "context":
+            return lambda this, around: [around.context]
+        case _:
+            constant = [_constant(name)]
+            return lambda this, around: constant
+
+
+def _constant(name: str) -> str:
+    if name.startswith("vs-"):
+        return f"{CORE}ValueSet/{name[3:]}"
+    if name.startswith("ext-"):
+        return f"{CORE}StructureDefinition/{name[4:]}"
     if name not in CONSTANTS:
         raise Unsupported(f"the variable %{name}")
-    constant = [CONSTANTS[name]]
-    return lambda this, resource: constant
+    return CONSTANTS[name]
 
 
 def _step(source: Node, then: Member | Call | This, names: Names) -> Evaluate:
@@ -93,16 +113,16 @@ def _step(source: Node, then: Member | Call | This, names: Names) -> Evaluate:
     first = _node(source, names)
     if isinstance(then, Call):
         function = _function(then.name, then.arguments, names)
-        return lambda this, resource: function(first(this, resource), this, resource)
+        return lambda this, around: function(first(this, around), this, around)
     if isinstance(then, This):
         return first
     child = _member(then.name, names)
-    return lambda this, resource: child(first(this, resource))
+    return lambda this, around: child(first(this, around))
 
 
 def _call(name: str, arguments: tuple[Node, ...], names: Names) -> Evaluate:
     function = _function(name, arguments, names)
-    return lambda this, resource: function(this, this, resource)
+    return lambda this, around: function(this, this, around)
 
 
 def _member(name: str, names: Names) -> Callable[[Values], Values]:
@@ -153,35 +173,78 @@ def _choice(properties: frozenset[str]) -> Callable[[Values], Values]:
 
 def _typed(operator: str, source: Node, kind: str, names: Names) -> Evaluate:
     """Compile `is`, `as` and `ofType`: of a choice by its name, of resources by their type."""
-    if operator == "as" and isinstance(source, Member | Step):
+    if isinstance(source, Member | Step):
         name = source.name if isinstance(source, Member) else getattr(source.then, "name", "")
-        chosen = [key for key, type in names.choices.get(name, {}).items() if type == kind]
-        is_member = isinstance(source, Member) or isinstance(source.then, Member)
-        if chosen and is_member:
-            child = _choice(frozenset(chosen))
-            if isinstance(source, Member):
-                return lambda this, resource: child(this)
-            before = _node(source.source, names)
-            return lambda this, resource: child(before(this, resource))
+        chosen = frozenset(key for key, type in names.choices.get(name, {}).items() if type == kind)
+        if chosen and (isinstance(source, Member) or isinstance(source.then, Member)):
+            before = None if isinstance(source, Member) else _node(source.source, names)
+            return _chosen(operator, before, chosen, frozenset(names.choices[name]))
+        if isinstance(source, Step) and source.then == RESOLVE:
+            return _resolved_as(operator, _node(source.source, names), kind, names)
     values = _node(source, names)
     matches = _of_type(kind, names)
     if operator == "as":
-        return lambda this, resource: [value for value in values(this, resource) if matches(value)]
-    return lambda this, resource: [matches(value) for value in values(this, resource)[:1]]
+        return lambda this, around: [value for value in values(this, around) if matches(value)]
+    return lambda this, around: [matches(value) for value in values(this, around)[:1]]
+
+
+def _chosen(operator: str, before: Evaluate | None, chosen: frozenset[str], every: frozenset[str]) -> Evaluate:
+    """Compile the type of a choice, which is in the name that its value has."""
+    child, anything = _choice(chosen), _choice(every)
+
+    def holds(values: Values) -> Values:
+        return EMPTY if not anything(values) else TRUE if child(values) else FALSE
+
+    find = child if operator == "as" else holds
+    if before is None:
+        return lambda this, around: find(this)
+    return lambda this, around: find(before(this, around))
+
+
+def _resolved_as(operator: str, source: Evaluate, kind: str, names: Names) -> Evaluate:
+    """Compile the type of what a reference leads to: a literal one says it even when its target is not at hand."""
+    matches = _of_type(kind, names)
+
+    def evaluate(this: Values, around: Around) -> Values:
+        found: Values = []
+        for value in source(this, around):
+            target = _target(value, around)
+            if target is None:
+                told = value.get("reference") if type(value) is dict else value
+                match = LITERAL_REFERENCE(told) if type(told) is str else None
+                target = None if match is None else {"resourceType": match.group(1)}
+            if target is None:
+                around.unknown = True
+            else:
+                found.append(target)
+        if operator == "as":
+            return [value for value in found if matches(value)]
+        return [matches(value) for value in found[:1]]
+
+    return evaluate
+
+
+def _target(value: Any, around: Around) -> dict[str, Any] | None:
+    """Return the resource that a Reference, canonical or uri leads to, when it is at hand."""
+    told = value.get("reference") if type(value) is dict else value
+    return around.resolved(told) if around.resolved is not None and type(told) is str else None
 
 
 def _of_type(kind: str, names: Names) -> Callable[[Any], bool]:
     if kind in names.resources:
         return lambda value: type(value) is dict and value.get("resourceType") == kind
     if kind in SYSTEM_TYPES:
-        return lambda value: type(value) in SYSTEM_TYPES[kind]
+        kinds = SYSTEM_TYPES[kind]
+        return lambda value: type(value) in kinds
+    if kind in ("Resource", "DomainResource"):
+        return lambda value: type(value) is dict and "resourceType" in value
     raise Unsupported(f"JSON does not tell whether a value is a {kind}")
 
 
 def _index(values: Evaluate, position: Evaluate) -> Evaluate:
-    def evaluate(this: Values, resource: dict[str, Any]) -> Values:
-        at = position(this, resource)
-        return values(this, resource)[at[0] : at[0] + 1] if at and type(at[0]) is int and at[0] >= 0 else EMPTY
+    def evaluate(this: Values, around: Around) -> Values:
+        at = position(this, around)
+        return values(this, around)[at[0] : at[0] + 1] if at and type(at[0]) is int and at[0] >= 0 else EMPTY
 
     return evaluate
 
@@ -194,36 +257,36 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
         case "=" if isinstance(right, Literal) and isinstance(right.value, str):
             return _equals_text(one, right.value)
         case "=":
-            return lambda this, resource: boolean(functions.equal(one(this, resource), other(this, resource)))
+            return lambda this, around: boolean(functions.equal(one(this, around), other(this, around)))
         case "!=":
-            return lambda this, resource: functions.negation(
-                boolean(functions.equal(one(this, resource), other(this, resource)))
+            return lambda this, around: functions.negation(
+                boolean(functions.equal(one(this, around), other(this, around)))
             )
         case "~":
-            return lambda this, resource: boolean(functions.equivalent(one(this, resource), other(this, resource)))
+            return lambda this, around: boolean(functions.equivalent(one(this, around), other(this, around)))
         case "!~":
-            return lambda this, resource: boolean(not functions.equivalent(one(this, resource), other(this, resource)))
+            return lambda this, around: boolean(not functions.equivalent(one(this, around), other(this, around)))
         case "<" | ">" | "<=" | ">=":
             return _comparison(operator, one, other)
         case "|":
-            return lambda this, resource: functions.distinct([*one(this, resource), *other(this, resource)])
+            return lambda this, around: functions.distinct([*one(this, around), *other(this, around)])
         case "in":
-            return lambda this, resource: functions.within(one(this, resource), other(this, resource))
+            return lambda this, around: functions.within(one(this, around), other(this, around))
         case "contains":
-            return lambda this, resource: functions.within(other(this, resource), one(this, resource))
+            return lambda this, around: functions.within(other(this, around), one(this, around))
         case "&":
-            return lambda this, resource: [
-                "".join(str(value) for value in (*one(this, resource)[:1], *other(this, resource)[:1]))
+            return lambda this, around: [
+                "".join(str(value) for value in (*one(this, around)[:1], *other(this, around)[:1]))
             ]
         case _:
-            return lambda this, resource: functions.arithmetic(operator, one(this, resource), other(this, resource))
+            return lambda this, around: functions.arithmetic(operator, one(this, around), other(this, around))
 
 
 def _equals_text(values: Evaluate, text: str) -> Evaluate:
     """`path = 'text'`, the most frequent of all comparisons."""
 
-    def evaluate(this: Values, resource: dict[str, Any]) -> Values:
-        found = values(this, resource)
+    def evaluate(this: Values, around: Around) -> Values:
+        found = values(this, around)
         if not found or type(found[0]) is Bare:
             return EMPTY
         return TRUE if len(found) == 1 and found[0] == text else FALSE
@@ -234,8 +297,8 @@ def _equals_text(values: Evaluate, text: str) -> Evaluate:
 def _comparison(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
     wanted = {"<": (-1,), ">": (1,), "<=": (-1, 0), ">=": (1, 0)}[operator]
 
-    def evaluate(this: Values, resource: dict[str, Any]) -> Values:
-        found = functions.order(one(this, resource), other(this, resource))
+    def evaluate(this: Values, around: Around) -> Values:
+        found = functions.order(one(this, around), other(this, around))
         return EMPTY if found is None else TRUE if found in wanted else FALSE
 
     return evaluate
@@ -244,47 +307,47 @@ def _comparison(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
 def _connective(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
     """Three-valued logic (§6.5); the right side is not evaluated when the left one decides."""
 
-    def both(this: Values, resource: dict[str, Any]) -> Values:
-        left = logical(one(this, resource))
+    def both(this: Values, around: Around) -> Values:
+        left = logical(one(this, around))
         if left is False:
             return FALSE
-        right = logical(other(this, resource))
+        right = logical(other(this, around))
         return FALSE if right is False else EMPTY if left is None or right is None else TRUE
 
-    def either(this: Values, resource: dict[str, Any]) -> Values:
-        left = logical(one(this, resource))
+    def either(this: Values, around: Around) -> Values:
+        left = logical(one(this, around))
         if left is True:
             return TRUE
-        right = logical(other(this, resource))
+        right = logical(other(this, around))
         return TRUE if right is True else EMPTY if left is None or right is None else FALSE
 
-    def implication(this: Values, resource: dict[str, Any]) -> Values:
-        left = logical(one(this, resource))
+    def implication(this: Values, around: Around) -> Values:
+        left = logical(one(this, around))
         if left is False:
             return TRUE
-        right = logical(other(this, resource))
+        right = logical(other(this, around))
         return TRUE if right is True else EMPTY if left is None or right is None else FALSE
 
-    def exclusive(this: Values, resource: dict[str, Any]) -> Values:
-        left, right = logical(one(this, resource)), logical(other(this, resource))
+    def exclusive(this: Values, around: Around) -> Values:
+        left, right = logical(one(this, around)), logical(other(this, around))
         return EMPTY if left is None or right is None else boolean(left != right)
 
     return {"and": both, "or": either, "implies": implication, "xor": exclusive}[operator]
 
 
-# What is left of the dot, what `$this` is around it, the resource → a collection
-Function = Callable[[Values, Values, dict[str, Any]], Values]
+# What is left of the dot, what `$this` is around it, the around → a collection
+Function = Callable[[Values, Values, Around], Values]
 
 
 def _function(name: str, arguments: tuple[Node, ...], names: Names) -> Function:
     if name in functions.PLAIN and (not arguments or name == "trace"):
         plain = functions.PLAIN[name]
-        return lambda values, this, resource: plain(values)
+        return lambda values, this, around: plain(values)
     if name in functions.TEXTUAL and len(arguments) == 1:
         return _textual(functions.TEXTUAL[name], _node(arguments[0], names))
     if name in functions.PAIRS and len(arguments) == 1:
         pair, argument = functions.PAIRS[name], _node(arguments[0], names)
-        return lambda values, this, resource: pair(values, argument(this, resource))
+        return lambda values, this, around: pair(values, argument(this, around))
     match name, arguments:
         case (("where" | "all" | "exists" | "select"), (criterion,)):
             return _iteration(name, criterion, names)
@@ -296,11 +359,30 @@ def _function(name: str, arguments: tuple[Node, ...], names: Names) -> Function:
             return _iif(_node(condition, names), _node(then, names), _node(rest[0], names) if rest else None)
         case "substring", (start, *rest):
             return _substring(_node(start, names), _node(rest[0], names) if rest else None)
+        case "repeat", (projection,):
+            return _repeat(_node(projection, names))
         case (("is" | "as" | "ofType"), (kind,)):
             matches = _of_type(type_name(kind), names)
             if name == "is":
-                return lambda values, this, resource: [matches(value) for value in values[:1]]
-            return lambda values, this, resource: [value for value in values if matches(value)]
+                return lambda values, this, around: [matches(value) for value in values[:1]]
+            return lambda values, this, around: [value for value in values if matches(value)]
+        case _:
+            return _of_fhir(name, arguments)
+
+
+def _of_fhir(name: str, arguments: tuple[Node, ...]) -> Function:
+    """Compile a function that FHIR adds, or one of text (https://hl7.org/fhir/R4/fhirpath.html#functions)."""
+    match name, arguments:
+        case "today", ():
+            return lambda values, this, around: EMPTY if around.today is None else [around.today]
+        case "resolve", ():
+            return _resolve
+        case "memberOf", (Literal(str(value_set)),):
+            return _asking(lambda value, around: None if around.belongs is None else around.belongs(value, value_set))
+        case "conformsTo", (Literal(str(profile)),):
+            return _asking(lambda value, around: None if around.conforms is None else around.conforms(value, profile))
+        case "replaceMatches", (Literal(str(pattern)), Literal(str(text))):
+            return _replace_matches(pattern, text)
         case _:
             raise Unsupported(f"the function {name} with {len(arguments)} arguments")
 
@@ -308,31 +390,31 @@ def _function(name: str, arguments: tuple[Node, ...], names: Names) -> Function:
 def _iteration(name: str, criterion: Node, names: Names) -> Function:
     if name == "select":
         projection = _node(criterion, names)
-        return lambda values, this, resource: [found for value in values for found in projection([value], resource)]
+        return lambda values, this, around: [found for value in values for found in projection([value], around)]
     test = _test(criterion, names)
     if name == "where":
-        return lambda values, this, resource: [value for value in values if test(value, resource)]
+        return lambda values, this, around: [value for value in values if test(value, around)]
     decide = all if name == "all" else any
-    return lambda values, this, resource: boolean(decide(test(value, resource) for value in values))
+    return lambda values, this, around: boolean(decide(test(value, around) for value in values))
 
 
-def _test(criterion: Node, names: Names) -> Callable[[Any, dict[str, Any]], bool]:
+def _test(criterion: Node, names: Names) -> Callable[[Any, Around], bool]:
     """Return whether one item makes `criterion` true; the usual criteria need no collections for that."""
     match criterion:
         case Binary("or", left, right):
             one, other = _test(left, names), _test(right, names)
-            return lambda item, resource: one(item, resource) or other(item, resource)
+            return lambda item, around: one(item, around) or other(item, around)
         case Binary("and", left, right):
             one, other = _test(left, names), _test(right, names)
-            return lambda item, resource: one(item, resource) and other(item, resource)
+            return lambda item, around: one(item, around) and other(item, around)
         case Binary("=", Member(name), Literal(str(text))) if name not in names.choices and name not in names.resources:
             alone = [text]  # a list of one item is that item
-            return lambda item, resource: (
+            return lambda item, around: (
                 type(item) is dict and ((value := item.get(name)) == text or (type(value) is list and value == alone))
             )
         case _:
             evaluate = _node(criterion, names)
-            return lambda item, resource: logical(evaluate([item], resource)) is True
+            return lambda item, around: logical(evaluate([item], around)) is True
 
 
 def _matches(pattern: str) -> Function:
@@ -341,7 +423,7 @@ def _matches(pattern: str) -> Function:
     except re.error as error:
         raise Unsupported(f"the regular expression {pattern!r}: {error}") from None
 
-    def matches(values: Values, this: Values, resource: dict[str, Any]) -> Values:
+    def matches(values: Values, this: Values, around: Around) -> Values:
         if not values or type(values[0]) is not str:
             return EMPTY
         return TRUE if search(values[0]) else FALSE
@@ -350,15 +432,15 @@ def _matches(pattern: str) -> Function:
 
 
 def _textual(function: Callable[[str, Any], Values], argument: Evaluate) -> Function:
-    def evaluate(values: Values, this: Values, resource: dict[str, Any]) -> Values:
-        part = argument(this, resource)
+    def evaluate(values: Values, this: Values, around: Around) -> Values:
+        part = argument(this, around)
         return function(values[0], part[0]) if values and part and type(values[0]) is str else EMPTY
 
     return evaluate
 
 
 def _extension(url: str) -> Function:
-    def extension(values: Values, this: Values, resource: dict[str, Any]) -> Values:
+    def extension(values: Values, this: Values, around: Around) -> Values:
         holders = (value.extras if type(value) is Bare else value for value in values)
         lists = (value.get("extension") for value in holders if type(value) is dict)
         return [
@@ -372,19 +454,69 @@ def _extension(url: str) -> Function:
     return extension
 
 
+def _resolve(values: Values, this: Values, around: Around) -> Values:
+    """`resolve()`: what is at hand of what the references lead to (https://hl7.org/fhir/R4/fhirpath.html#functions)."""
+    found = [_target(value, around) for value in values]
+    if None in found:
+        around.unknown = True
+    return [target for target in found if target is not None]
+
+
+def _asking(answer: Callable[[Any, Around], bool | None]) -> Function:
+    """Ask something of the one item that there is; who cannot answer is noted."""
+
+    def evaluate(values: Values, this: Values, around: Around) -> Values:
+        if len(values) != 1:
+            return EMPTY
+        found = answer(values[0], around)
+        if found is None:
+            around.unknown = True
+            return EMPTY
+        return TRUE if found else FALSE
+
+    return evaluate
+
+
+def _replace_matches(pattern: str, text: str) -> Function:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise Unsupported(f"the regular expression {pattern!r}: {error}") from None
+    template = re.sub(r"\$(\d)", r"\\\1", text)
+
+    def replaced(values: Values, this: Values, around: Around) -> Values:
+        return [compiled.sub(template, value) for value in values[:1] if type(value) is str]
+
+    return replaced
+
+
+def _repeat(projection: Evaluate) -> Function:
+    """`repeat`: what the projection finds, and what it finds in that, until nothing new comes."""
+
+    def evaluate(values: Values, this: Values, around: Around) -> Values:
+        found: Values = []
+        level = [each for value in values for each in projection([value], around)]
+        while level:
+            found.extend(level)
+            level = [each for value in level for each in projection([value], around)]
+        return found
+
+    return evaluate
+
+
 def _iif(condition: Evaluate, then: Evaluate, otherwise: Evaluate | None) -> Function:
-    def iif(values: Values, this: Values, resource: dict[str, Any]) -> Values:
-        if logical(condition(values, resource)) is True:
-            return then(values, resource)
-        return EMPTY if otherwise is None else otherwise(values, resource)
+    def iif(values: Values, this: Values, around: Around) -> Values:
+        if logical(condition(values, around)) is True:
+            return then(values, around)
+        return EMPTY if otherwise is None else otherwise(values, around)
 
     return iif
 
 
 def _substring(start: Evaluate, length: Evaluate | None) -> Function:
-    def substring(values: Values, this: Values, resource: dict[str, Any]) -> Values:
-        at = start(this, resource)
-        many = [None] if length is None else length(this, resource)
+    def substring(values: Values, this: Values, around: Around) -> Values:
+        at = start(this, around)
+        many = [None] if length is None else length(this, around)
         if not values or type(values[0]) is not str or not at or type(at[0]) is not int or not many:
             return EMPTY
         return functions.substring(values[0], at[0], many[0])

@@ -142,10 +142,11 @@ def _limit(node: Node) -> None:
         height += 1
         if height > MAX_HEIGHT:
             raise Unsupported(f"more than {MAX_HEIGHT} steps or operators on each other")
-        level = [part for each in level for part in _parts(each)]
+        level = [part for each in level for part in parts(each)]
 
 
-def _parts(node: Node) -> tuple[Node, ...]:
+def parts(node: Node) -> tuple[Node, ...]:
+    """Return the nodes right below `node`."""
     match node:
         case Call(_, arguments):
             return arguments

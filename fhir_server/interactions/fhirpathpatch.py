@@ -12,6 +12,7 @@ from fhir_server import wire
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Member as Property
 from fhir_server.fhirpath import evaluation
+from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.names import Names, names
 from fhir_server.fhirpath.syntax import (
     Call,
@@ -277,7 +278,7 @@ class _Patching:
         match name, arguments:
             case "where", (criteria,) if _modest(criteria):
                 test = evaluation.compile(criteria, _names(self.definitions, str(self.resource["resourceType"])))
-                return [place for place in places if test([place.value], self.resource) == [True]]
+                return [place for place in places if test([place.value], Around(self.resource)) == [True]]
             case "extension", (Literal(str(url)),):
                 return [place for place in self.children(places, "extension") if place.value.get("url") == url]
             case "first", ():

@@ -2,39 +2,42 @@
 
 https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.constraint
 
-What `fhirpath` does not compile is given to fhirpathpy, which knows more and takes about a hundred times as long.
+What a rule says of an object without any of the members that it names is known when it is compiled. Most rules hold
+then (`start.empty() or end.empty() or start <= end`), and are not evaluated for such objects at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
-import fhirpathpy
-from fhirpathpy.models import models
-
 from fhir_server.fhirpath import evaluation
+from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.functions import logical
 from fhir_server.fhirpath.names import Names
-from fhir_server.fhirpath.syntax import Unsupported
+from fhir_server.fhirpath.syntax import Call, Member, Node, This, Unsupported, Variable, parse, parts
 from fhir_server.outcome import Severity
 from fhir_server.validation.report import Path, Walk
 
+__all__ = ["Check", "Rule", "Unsupported", "compile", "rule", "translated"]
+
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]
-Holds = Callable[[Any, Json], bool]
 
 TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
-ELSEWHERE: Final = ("memberOf(", "resolve(", "conformsTo(", "subsumes(", "subsumedBy(", "now(", "today(")
+BEST_PRACTICE: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-bestpractice"
+# What a function does to its focus is not to be seen from the names that an expression has.
+LOOKS_EVERYWHERE: Final = frozenset({"children", "descendants", "repeat", "conformsTo"})
 
 
 class Rule(NamedTuple):
-    """A constraint of a profile."""
+    """A constraint of a type or a profile."""
 
     key: str
     severity: Severity
     en: str
     vi: str
     expression: str
-    profile: str  # canonical URL of the profile it comes from
+    profile: str | None = None  # canonical URL of the profile it comes from; None: R4 itself
+    best_practice: bool = False  # good advice, which is only given to who asks for it
 
 
 def rule(constraint: Json, profile: str) -> Rule:
@@ -42,7 +45,8 @@ def rule(constraint: Json, profile: str) -> Rule:
     human = constraint["human"]
     severity: Severity = "error" if constraint["severity"] == "error" else "warning"
     text = translated(constraint, "human") or human
-    return Rule(constraint["key"], severity, human, text, constraint.get("expression", ""), profile)
+    advice = any(extension.get("url") == BEST_PRACTICE for extension in constraint.get("extension", ()))
+    return Rule(constraint["key"], severity, human, text, constraint.get("expression", ""), profile, advice)
 
 
 def translated(element: Json, name: str) -> str | None:
@@ -57,20 +61,22 @@ def translated(element: Json, name: str) -> str | None:
 
 
 def compile(constraint: Rule, names: Names) -> Check:
-    """Return the check of `constraint`; raise Unsupported when neither this package nor the library can evaluate it."""
-    holds = _native(constraint.expression, names)
-    key, severity, en, vi, profile = (
-        constraint.key,
-        constraint.severity,
-        constraint.en,
-        constraint.vi,
-        constraint.profile,
-    )
-
+    """Return the check of `constraint`; raise Unsupported when its expression is not of what `fhirpath` compiles."""
+    tree = parse(constraint.expression)
+    evaluate = evaluation.compile(tree, names)
+    key, severity, en, vi, _, profile, advice = constraint
+    # R4's own rules forget that a path may be empty (bdl-8: no fullUrl); a profile's rule has to be true.
+    broken = (False,) if profile is None else (False, None)
     counts = "matches(" in constraint.expression  # then it helps to hear how long the value is
+    idle = _idle(tree, evaluate, names, broken)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
-        if holds(value, walk.resource):
+        if idle is not None and type(value) is dict and idle.isdisjoint(value):
+            return
+        if advice and not walk.best_practice:
+            return
+        around = walk.around(value)
+        if logical(evaluate([value], around)) not in broken or around.unknown:
             return
         text = (en, vi)
         if counts and type(value) is str:
@@ -80,28 +86,32 @@ def compile(constraint: Rule, names: Names) -> Check:
     return check
 
 
-def _native(expression: str, names: Names) -> Holds:
-    try:
-        evaluate = evaluation.compile(expression, names)
-    except Unsupported as reason:
-        if any(function in expression for function in ELSEWHERE):
-            raise
-        return _library(expression, reason)
-    return lambda value, resource: logical(evaluate([value], resource)) is True
+def _idle(
+    tree: Node, evaluate: evaluation.Evaluate, names: Names, broken: tuple[bool | None, ...]
+) -> frozenset[str] | None:
+    """Return the members without which the expression holds of an object; None when that cannot be said."""
+    found: set[str] = set()
+    for node in _nodes(tree):
+        match node:
+            case Variable("resource" | "rootResource" | "context") | This():
+                return None
+            case Call(name) if name in LOOKS_EVERYWHERE:
+                return None
+            case Call("extension"):
+                found.add("extension")
+            case Member(name) if name in names.resources:
+                return None
+            case Member(name):
+                every = {name, *names.choices.get(name, ())}
+                found |= every | {"_" + one for one in every}
+            case _:
+                pass
+    return None if logical(evaluate([{}], Around({}))) in broken else frozenset(found)
 
 
-def _library(expression: str, reason: Unsupported) -> Holds:
-    try:
-        evaluate = fhirpathpy.compile(expression, models["r4"])
-    except Exception as error:  # the library raises what its parser and the standard library raise
-        raise Unsupported(f"{reason}; {error}") from error
-
-    def holds(value: Any, resource: Json) -> bool:
-        variables: Mapping[str, Any] = {"resource": resource, "rootResource": resource, "context": value}
-        try:
-            found = evaluate(value, variables)
-        except Exception:  # on input it does not understand; the structure has been reported already
-            return True
-        return logical(list(found)) is True
-
-    return holds
+def _nodes(tree: Node) -> Iterator[Node]:
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(parts(node))

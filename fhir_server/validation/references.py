@@ -84,7 +84,7 @@ def _target(value: Json, walk: Walk) -> str | None:
         for form in (RELATIVE, ABSOLUTE, CONDITIONAL):
             if match := form(text):
                 return match.group(1)
-        for resource in walk.resource.get("contained", ()) if text.startswith("#") else ():
+        for resource in walk.holder.get("contained", ()) if text.startswith("#") else ():
             if type(resource) is dict and resource.get("id") == text[1:]:
                 return str(resource.get("resourceType"))
     told = value.get("type")
@@ -124,7 +124,7 @@ def _other(text: str, told: str | None, element: str, path: Path, walk: Walk, kn
 
 def _contained(id: str, element: str, path: Path, walk: Walk) -> str | None:
     if not id:
-        return str(walk.resource.get("resourceType"))
+        return str(walk.holder.get("resourceType"))
     if id not in walk.anchors:
         walk.error(
             "not-found",
@@ -134,7 +134,7 @@ def _contained(id: str, element: str, path: Path, walk: Walk) -> str | None:
             f"Không có tài nguyên contained nào có id '{shown(id)}': hãy bổ sung vào `contained` hoặc sửa tham chiếu",
         )
         return None
-    for resource in walk.resource.get("contained", ()):
+    for resource in walk.holder.get("contained", ()):
         if type(resource) is dict and resource.get("id") == id:
             name = resource.get("resourceType")
             return name if type(name) is str else None

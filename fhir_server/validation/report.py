@@ -3,8 +3,10 @@
 https://hl7.org/fhir/R4/validation.html · https://hl7.org/fhir/R4/operationoutcome.html
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from fhir_server.fhirpath.around import Around
 from fhir_server.outcome import Issue, Severity
 
 MAX_ISSUES: Final = 200
@@ -40,6 +42,13 @@ class Report(NamedTuple):
         return all(issue.severity in ("warning", "information") for issue in self.issues)
 
 
+class Lookups(NamedTuple):
+    """What expressions ask of the definitions."""
+
+    belongs: Callable[[Any, str], bool | None] | None = None  # value, value set
+    conforms: Callable[[Any, str], bool | None] | None = None  # value, profile
+
+
 class Enough(Exception):
     """So many issues were found that the rest of the resource is not read."""
 
@@ -47,15 +56,40 @@ class Enough(Exception):
 class Walk:
     """One validation on its way through a resource."""
 
-    __slots__ = ("anchors", "conditional", "issues", "questions", "resource", "suggestions")
+    __slots__ = (
+        *("anchors", "best_practice", "bundle", "conditional", "holder", "issues", "lookups"),
+        *("questions", "resource", "suggestions", "today"),
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, lookups: Lookups | None = None, today: str | None = None, best_practice: bool = False) -> None:
         self.issues: list[Issue] = []
         self.questions: list[tuple[str, str, str | None, Path]] = []
-        self.resource: dict[str, Any] = {}  # the one that `#id` and %resource speak of
+        self.resource: dict[str, Any] = {}  # %resource: the one that is read now
+        self.holder: dict[str, Any] = {}  # %rootResource: the one that `#id` speaks of
         self.anchors: frozenset[str] = frozenset()  # ids of its contained resources
+        self.bundle: Mapping[str, dict[str, Any]] = {}  # what references to the Bundle around it lead to
         self.conditional = False  # whether `Patient?identifier=…` may stand for a reference
         self.suggestions = MAX_SUGGESTIONS
+        self.lookups = lookups or Lookups()
+        self.today = today
+        self.best_practice = best_practice  # whether good advice is given too
+
+    def around(self, value: Any) -> Around:
+        """Return what an expression on `value` may ask for."""
+        asked = self.lookups
+        return Around(self.resource, self.holder, value, self.resolve, asked.belongs, asked.conforms, self.today)
+
+    def resolve(self, reference: str) -> dict[str, Any] | None:
+        """Return the resource that `reference` leads to: a contained one, or one of the Bundle around it."""
+        if not reference.startswith("#"):
+            return self.bundle.get(reference)
+        if reference == "#":
+            return self.holder
+        contained = self.holder.get("contained")
+        for part in contained if type(contained) is list else ():
+            if type(part) is dict and part.get("id") == reference[1:]:
+                return part
+        return None
 
     def add(
         self,

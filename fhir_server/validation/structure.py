@@ -5,19 +5,24 @@ https://hl7.org/fhir/R4/json.html · https://hl7.org/fhir/R4/conformance-rules.h
 A type's properties compile when they are first met, so that start costs nothing and unused ones never compile.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
 from fhir_server.definitions import Definitions
-from fhir_server.definitions.model import Element, Member
-from fhir_server.validation import bindings, primitives, references
+from fhir_server.definitions.model import Constraint, Element, Member
+from fhir_server.fhirpath.names import Names, names
+from fhir_server.validation import bindings, invariants, primitives, references, sayings
 from fhir_server.validation.report import MAX_DEPTH, Path, Walk, below, shown
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]  # of one value
 Property = Callable[[Any, Json, Path, Walk], None]  # of a property's value: also sees the object, whose path it gets
 
+# R4's constraints that other parts of this package check, with texts that say more.
+CHECKED_ELSEWHERE: Final = frozenset({"dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"})
+# R4 marks these as best practice: https://hl7.org/fhir/R4/best-practices.html
+ADVICE: Final = frozenset({"dom-6", "con-3"})
 MAX_NAME: Final = 64  # characters of a property's name: longer ones are not compared with those known
 
 
@@ -46,6 +51,7 @@ class Structures:
         self._resource = resource  # the check of a resource of whatever type within another one
         self._objects: dict[str, Check] = {}
         self._primitives: dict[str, primitives.Primitive] = {}
+        self._names: dict[str, Names] = {}
 
     def resource(self, name: str) -> Check:
         """Return the check of the resource type `name`, which is known; it does not look into `resourceType`."""
@@ -54,8 +60,24 @@ class Structures:
             assert definition is not None
             properties = Properties(self, definition.members, name)
             properties["resourceType"] = _nothing
-            self._objects[name] = _object(properties, self._mandatory(definition.members), name)
+            rules = self._rules(definition.root.constraints, name)
+            self._objects[name] = _object(properties, self._mandatory(definition.members), name, rules)
         return self._objects[name]
+
+    def names(self, type: str) -> Names:
+        """Return what names mean in expressions on `type`."""
+        if type not in self._names:
+            self._names[type] = names(self._definitions, type)
+        return self._names[type]
+
+    def _rules(self, constraints: Iterable[Constraint], path: str) -> list[Check]:
+        """Compile the constraints of the element at `path`."""
+        type = path.partition(".")[0]
+        return [
+            invariants.compile(sayings.rule(constraint, constraint.key in ADVICE), self.names(type))
+            for constraint in constraints
+            if constraint.key not in CHECKED_ELSEWHERE and constraint.expression
+        ]
 
     def property(self, name: str, members: Mapping[str, Member]) -> Property | None:
         """Return the check of property `name`, or None when no element has it."""
@@ -92,6 +114,9 @@ class Structures:
         if member.type == "Resource":
             return self._resource
         check = self._object_of(member)
+        if member.element.constraints and not member.element.children:
+            for rule in self._rules(member.element.constraints, member.element.path):
+                check = _both(check, rule)
         if member.type == "Reference":
             kind = next(kind for kind in member.element.types if kind.code == "Reference")
             return _both(check, references.reference(member.element.path, kind.targets, self._definitions))
@@ -109,8 +134,17 @@ class Structures:
         key = (element.content or element.path) if inline else member.type
         if key not in self._objects:
             members = self._definitions.members(member)
-            self._objects[key] = _object(Properties(self, members, key), self._mandatory(members), key)
+            self._objects[key] = _object(
+                Properties(self, members, key), self._mandatory(members), key, self._rules(self._own(member, key), key)
+            )
         return self._objects[key]
+
+    def _own(self, member: Member, key: str) -> tuple[Constraint, ...]:
+        """Return the constraints of an object: of its type, or of the element that holds its children."""
+        if "." in key:
+            return self._definitions.element(key).constraints
+        definition = self._definitions.type(member.type)
+        return () if definition is None else definition.root.constraints
 
     def _mandatory(self, members: Mapping[str, Member]) -> tuple[tuple[str, frozenset[str], Element], ...]:
         """Return for each element with a minimum: the usual property, all that may stand for it, the element."""
@@ -149,11 +183,15 @@ class Structures:
         check, element = self.primitive(member), member.element
         step, rule, extras = step_of(name, member), f"{element.path}:format", "_" + name
         if element.max == 1:
+            rules = self._rules(element.constraints, element.path)
 
             def single(value: Any, owner: Json, path: Path, walk: Walk) -> None:
                 fault = check(value)
                 if fault is not None:
                     walk.error(fault.code, below(path, step), rule, fault.en, fault.vi)
+                    return
+                for constraint in rules:
+                    constraint(value, below(path, step), walk)
 
             return single
 
@@ -211,8 +249,13 @@ class Structures:
         return repeated
 
 
-def _object(properties: Properties, mandatory: tuple[tuple[str, frozenset[str], Element], ...], key: str) -> Check:
-    """Check an object: its properties one by one, then what is missing."""
+def _object(
+    properties: Properties,
+    mandatory: tuple[tuple[str, frozenset[str], Element], ...],
+    key: str,
+    rules: Sequence[Check] = (),
+) -> Check:
+    """Check an object: its properties one by one, then what is missing, then its constraints."""
     # A primitive value may have an id beside it; in every other element an id says nothing.
     alone = frozenset() if key == "Element" else frozenset({"id"})
 
@@ -235,9 +278,11 @@ def _object(properties: Properties, mandatory: tuple[tuple[str, frozenset[str], 
             return
         for name, child in value.items():
             properties[name](child, value, path, walk)
-        for name, names, element in mandatory:
-            if name not in value and names.isdisjoint(value):
+        for name, every, element in mandatory:
+            if name not in value and every.isdisjoint(value):
                 missing(walk, path, name, element)
+        for rule in rules:
+            rule(value, path, walk)
 
     return check
 

@@ -46,15 +46,15 @@ class Validator:
         kind = self._type(value, path, walk)
         if kind is None:
             return
-        outer = walk.resource, walk.anchors
-        walk.resource, walk.anchors = value, contained.anchors(value)
+        outer = walk.resource, walk.holder, walk.anchors
+        walk.resource, walk.holder, walk.anchors = value, value, contained.anchors(value)
         if kind == "Bundle" and value.get("type") == "transaction":
             walk.conditional = True
         self._structures.resource(kind)(value, path, walk)
         if "contained" in value:
             contained.check(value, path, walk)
         self._conforms(value, kind, path, walk, profiles)
-        walk.resource, walk.anchors = outer
+        walk.resource, walk.holder, walk.anchors = outer
 
     def _inner(self, value: Any, path: Path, walk: Walk) -> None:
         """Check a resource within another one: contained ones share its anchors, the others stand for themselves."""
@@ -63,8 +63,10 @@ class Validator:
             return
         kind = self._type(value, path, walk)
         if kind is not None:
+            outer, walk.resource = walk.resource, value
             self._structures.resource(kind)(value, path, walk)
             self._conforms(value, kind, path, walk)
+            walk.resource = outer
 
     def _conforms(self, value: Json, kind: str, path: Path, walk: Walk, profiles: tuple[str, ...] = ()) -> None:
         """Check the resource against `profiles` and those that it declares, each once, with what they derive from."""

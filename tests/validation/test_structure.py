@@ -115,7 +115,7 @@ BROKEN: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]] =
     ("code with spaces", PATIENT, {"language": " vi"}, ("value", "Patient.language", "Patient.language:format")),
     ("control character", PATIENT, {"name/0/text": "An\x00"}, ("value", "Patient.name[0].text", "HumanName.text:format")),
     ("long string", PATIENT, {"name/0/text": "n" * (2**20 + 1)}, ("too-long", "Patient.name[0].text", "HumanName.text:format")),
-    ("not base64", PATIENT, {"photo": [{"data": "abc"}]}, ("value", "Patient.photo[0].data", "Attachment.data:format")),
+    ("not base64", PATIENT, {"photo": [{"contentType": "image/png", "data": "abc"}]}, ("value", "Patient.photo[0].data", "Attachment.data:format")),
     # codes
     ("unknown code", PATIENT, {"gender": "nam"}, ("code-invalid", "Patient.gender", "Patient.gender:format")),
     ("unknown status", DOSE, {"status": "complete"}, ("code-invalid", "Immunization.status", "Immunization.status:format")),
@@ -139,7 +139,7 @@ BROKEN: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]] =
     ("contained without use", DOSE, {"contained": [{"resourceType": "Patient", "id": "p"}]}, ("invariant", "Immunization.contained[0]", "dom-3")),
     ("contained without id", DOSE, {"contained": [{"resourceType": "Patient", "active": True}]}, ("required", "Immunization.contained[0].id", "dom-3")),
     ("broken contained", DOSE, {"contained": [{"resourceType": "Patient", "id": "p", "gender": "x"}], "patient/reference": "#p"}, ("code-invalid", "Immunization.contained[0].gender", "Patient.gender:format")),
-    ("nested contained", DOSE, {"contained": [{"resourceType": "Patient", "id": "p", "contained": [{"resourceType": "Organization", "id": "p"}]}], "patient/reference": "#p"}, ("invariant", "Immunization.contained[0].contained", "dom-2")),
+    ("nested contained", DOSE, {"contained": [{"resourceType": "Patient", "id": "p", "contained": [{"resourceType": "Organization", "id": "p", "name": "x"}]}], "patient/reference": "#p"}, ("invariant", "Immunization.contained[0].contained", "dom-2")),
     ("contained with a version", DOSE, {"contained": [{"resourceType": "Patient", "id": "p", "meta": {"versionId": "1"}}], "patient/reference": "#p"}, ("invariant", "Immunization.contained[0].meta.versionId", "dom-4")),
     ("contained of the wrong type", DOSE, {"contained": [{"resourceType": "Group", "id": "p", "type": "person", "actual": True}], "patient/reference": "#p"}, ("value", "Immunization.patient.reference", "Immunization.patient:target")),
     # narrative
@@ -245,7 +245,7 @@ def test_the_resources_of_a_bundle_are_checked_within(r4: Validator) -> None:
 def test_a_transaction_may_hold_conditional_references(r4: Validator) -> None:
     dose = changed(DOSE, {"patient/reference": "Patient?identifier=a|1"})
     assert r4.validate(bundle(dose)).issues == ()
-    assert len(r4.validate(bundle(dose, type="collection")).issues) == 1
+    assert len(r4.validate(bundle(dose, type="batch")).issues) == 1
 
 
 def test_each_resource_of_a_bundle_has_its_own_contained_ones(r4: Validator) -> None:

@@ -1,0 +1,109 @@
+"""The HL7 validator's public test cases: which of them speak of R4 in JSON and need nothing but R4, and what they expect.
+
+https://github.com/FHIR/fhir-test-cases (Apache-2.0) · Maven artifact org.hl7.fhir.testcases:fhir-test-cases
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from zipfile import ZipFile
+
+import orjson
+
+Json = dict[str, Any]
+
+ROOT = "org/hl7/fhir/testcases"
+VALIDATOR = f"{ROOT}/validator"
+# What these modules try is not FHIR R4 JSON, or not validation: CDS Hooks messages, comments in JSON, logical models,
+# signed cards, comparing with a pattern for tests.
+OTHER_FORMATS = frozenset({"cdshooks", "json5", "logical", "matchetype", "shc"})
+
+
+class Case(NamedTuple):
+    """One resource, what it is checked with, and whether an error is expected."""
+
+    name: str
+    module: str
+    body: bytes
+    supporting: tuple[Json, ...]
+    profile: str | None
+    error: bool
+    texts: tuple[str, ...] = ()  # what the reference validator says is wrong
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The test cases in the archive of their Maven artifact."""
+
+    archive: ZipFile
+
+    def __iter__(self) -> Iterator[Case]:
+        names = set(self.archive.namelist())
+        manifest = orjson.loads(self.archive.read(f"{VALIDATOR}/manifest.json"))
+        for row in manifest["test-cases"]:
+            if not _in_scope(row) or f"{VALIDATOR}/{row['file']}" not in names:
+                continue
+            yield self._case(row, row["name"], row.get("supporting", []) + row.get("profiles", []), None, row["java"])
+            profile = row.get("profile", {})
+            if profile and not profile.get("packages"):
+                extra = profile.get("supporting", [])
+                source = profile["source"]
+                extra = extra if source.startswith("http") else [*extra, source]
+                yield self._case(
+                    row,
+                    f"{row['name']}/profile",
+                    row.get("supporting", []) + row.get("profiles", []) + extra,
+                    source,
+                    profile["java"],
+                )
+
+    def _case(self, row: Json, name: str, files: list[str], profile: str | None, expected: Any) -> Case:
+        supporting = tuple(self._resources(files))
+        if profile is not None and not profile.startswith("http"):
+            loaded = self._read(profile)
+            profile = loaded["url"] if loaded is not None else profile
+        texts = self._texts(expected)
+        module = row.get("module", "none")
+        return Case(name, module, self._bytes(row["file"]), supporting, profile, bool(texts), texts)
+
+    def _bytes(self, name: str) -> bytes:
+        return self.archive.read(f"{VALIDATOR}/{name}")
+
+    def _read(self, name: str) -> Json | None:
+        if not name.endswith(".json"):
+            return None
+        try:
+            found: Json = orjson.loads(self._bytes(name))
+        except (KeyError, orjson.JSONDecodeError):
+            return None
+        return found
+
+    def _resources(self, files: list[str]) -> Iterator[Json]:
+        for name in files:
+            found = self._read(name)
+            if found is None:
+                continue
+            if found.get("resourceType") == "Bundle":
+                yield from (entry["resource"] for entry in found.get("entry", ()) if "resource" in entry)
+            else:
+                yield found
+
+    def _texts(self, expected: Any) -> tuple[str, ...]:
+        if isinstance(expected, str):
+            expected = orjson.loads(self.archive.read(f"{VALIDATOR}/outcomes/{expected}"))
+        outcome = expected.get("outcome", expected)
+        return tuple(
+            f"{issue.get('expression', [''])[0]}: {issue['details']['text']}"
+            for issue in outcome.get("issue", ())
+            if issue["severity"] in ("error", "fatal")
+        )
+
+
+def _in_scope(row: Json) -> bool:
+    return (
+        row.get("version") in ("4.0", "4.0.1")
+        and row["file"].endswith(".json")
+        and not row.get("packages")
+        and row.get("module") not in OTHER_FORMATS
+        and "java" in row
+    )
