@@ -1,0 +1,45 @@
+"""The law of answers: whatever is asked, no failure of the server, and every refusal is an OperationOutcome.
+
+https://hl7.org/fhir/R4/http.html#Status-Codes
+"""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from pymongo import MongoClient
+
+from tests.http.fuzzing import SEEDS, Said, requests, require_lawful
+from tests.http.serving import bundle, entry, serving
+
+QUICK = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module")
+async def stocked(mongodb_uri: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server that has one resource of each kind that is tried."""
+    name = f"http_{uuid.uuid4().hex[:12]}"
+    async with serving(mongodb_uri, name) as client:
+        rows = [entry("PUT", f"{seed['resourceType']}/{seed['id']}", seed) for seed in SEEDS if "id" in seed]
+        answer = await client.post("/fhir", json=bundle("transaction", *rows))
+        assert answer.status_code == 200, answer.text
+        yield client
+        assert (await client.get("/health/ready")).status_code == 200
+    with MongoClient[dict[str, object]](mongodb_uri) as admin:
+        admin.drop_database(name)
+
+
+@QUICK
+@given(said=requests)
+async def test_every_answer_obeys_the_law(stocked: httpx.AsyncClient, said: Said) -> None:
+    await require_lawful(stocked, said)
+
+
+@pytest.mark.long
+@LONG
+@given(said=requests)
+async def test_every_answer_obeys_the_law_for_long(stocked: httpx.AsyncClient, said: Said) -> None:
+    await require_lawful(stocked, said)
