@@ -14,12 +14,12 @@ they are derived when first needed, by one process that holds a claim; until `do
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Final
 
 import orjson
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError
 
 from fhir_server import wire
 from fhir_server.store.failures import answer, answering
@@ -28,8 +28,9 @@ from terminology import conditions
 from terminology.concepts import Concept
 from terminology.conditions import Condition, pairs_of
 
-CLAIM: Final = timedelta(seconds=30)  # without a sign of life another process may go on
-LINGER: Final = timedelta(hours=1)  # rows of superseded content stay for those who still read them
+CLAIM: Final = 60_000  # milliseconds; without a sign of life another process may go on
+LINGER: Final = 3_600_000  # milliseconds; rows of superseded content stay for those who still read them
+_ALIVE: Final[Document] = {"$set": {"until": {"$add": ["$$NOW", CLAIM]}}}
 _INDEXES: Final = tuple(
     IndexModel([("k", ASCENDING), (field, ASCENDING), *more], name=name)
     for name, field, more in (
@@ -75,21 +76,21 @@ class Concepts:
             state.get("abstract", True),
         )
 
-    async def claim(self, key: str, url: str, now: datetime) -> bool:
-        """Return whether the caller is to build the rows of `key`: nobody did, and nobody is at it."""
-        with answering(DuplicateKeyError):
-            await self._rows.create_indexes(list(_INDEXES))
-            try:
-                taken = await self._states.update_one(
-                    {"_id": key, "done": {"$ne": True}, "until": {"$lt": now}},
-                    {"$set": {"url": url, "until": now + CLAIM}},
-                    upsert=True,
-                )
-            except DuplicateKeyError:  # done, or somebody is at it
-                return False
-        return taken.upserted_id is not None or taken.modified_count == 1
+    async def claim(self, key: str, url: str) -> bool:
+        """Return whether the caller is to build the rows of `key`: nobody did, and nobody is at it.
 
-    async def add(self, key: str, ids: Sequence[str], concepts: Sequence[Concept], now: datetime) -> None:
+        Time is the database's, so that the clocks of processes need not agree.
+        """
+        with answering():
+            await self._rows.create_indexes(list(_INDEXES))
+            begun = {"url": url, "until": datetime(1970, 1, 1, tzinfo=UTC)}
+            await self._states.update_one({"_id": key}, {"$setOnInsert": begun}, upsert=True)
+            taken = await self._states.update_one(
+                {"_id": key, "done": {"$ne": True}, "$expr": {"$lt": ["$until", "$$NOW"]}}, [_ALIVE]
+            )
+        return taken.modified_count == 1
+
+    async def add(self, key: str, ids: Sequence[str], concepts: Sequence[Concept]) -> None:
         """Store the rows of some concepts, whose `ids` are unique; those that are there already stay as they are."""
         rows = [row(key, id, concept) for id, concept in zip(ids, concepts, strict=True)]
         try:
@@ -99,28 +100,23 @@ class Concepts:
             if any(failed["code"] != _DUPLICATE_KEY for failed in (error.details or {}).get("writeErrors", ())):
                 raise answer(error) from error
         with answering():
-            await self._states.update_one({"_id": key}, {"$set": {"until": now + CLAIM}})
+            await self._states.update_one({"_id": key}, [_ALIVE])
 
-    async def finish(self, key: str, url: str, facts: Built, now: datetime) -> None:
+    async def finish(self, key: str, url: str, facts: Built) -> None:
         """Say that the rows of `key` are complete; clear away what was built of `url` before, after a while."""
+        told: Document = {
+            "done": True,
+            "n": facts.number,
+            "timed": facts.timed,
+            "inactive": facts.inactive,
+            "abstract": facts.abstract,
+        }
+        others: Document = {"url": url, "_id": {"$ne": key}}
+        old: Document = {**others, "$expr": {"$lt": ["$left", {"$subtract": ["$$NOW", LINGER]}]}}
         with answering():
-            await self._states.update_one(
-                {"_id": key},
-                {
-                    "$set": {
-                        "done": True,
-                        "n": facts.number,
-                        "timed": facts.timed,
-                        "inactive": facts.inactive,
-                        "abstract": facts.abstract,
-                    },
-                    "$unset": {"until": "", "left": ""},
-                },
-            )
-            others = {"url": url, "_id": {"$ne": key}}
-            await self._states.update_many({**others, "left": {"$exists": False}}, {"$set": {"left": now}})
-            old = await self._states.find({**others, "left": {"$lt": now - LINGER}}, {"_id": 1}).to_list()
-            gone = [state["_id"] for state in old]
+            await self._states.update_one({"_id": key}, {"$set": told, "$unset": {"until": "", "left": ""}})
+            await self._states.update_many({**others, "left": {"$exists": False}}, [{"$set": {"left": "$$NOW"}}])
+            gone = [state["_id"] for state in await self._states.find({**old, "left": {"$exists": True}}).to_list()]
             if gone:
                 await self._states.delete_many({"_id": {"$in": gone}})
                 await self._rows.delete_many({"k": {"$in": gone}})

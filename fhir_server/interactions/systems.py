@@ -1,0 +1,229 @@
+"""Code systems as sources of concepts: small ones from memory, large ones from the rows of the database.
+
+https://hl7.org/fhir/R4/codesystem.html
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from fhir_server.interactions import canonicals
+from fhir_server.interactions.canonicals import Candidate
+from fhir_server.outcome import TooCostly, Unavailable
+from fhir_server.server import Context
+from fhir_server.store.concepts import Built, Concepts
+from terminology import conditions, systems
+from terminology.concepts import Concept, concepts
+from terminology.conditions import ALL, Condition, Every, Not, Some
+from terminology.systems import Head, System
+from terminology.valuesets import codes_of
+
+Json = dict[str, Any]
+
+INLINE: Final = 5_000  # concepts of a code system that a client sends along
+CHILDREN: Final = 1_000  # that a lookup lists
+_ROWS: Final = 2_000  # stored in one go
+_WAITS: Final = 20  # times that a request asks whether another process is done, before it gives up
+_PAUSE: Final = 0.25  # seconds between
+
+
+class Page(list[Concept]):
+    """Some of the concepts that satisfy a condition; `total` says how many there are."""
+
+    def __init__(self, concepts: Iterable[Concept], total: int):
+        super().__init__(concepts)
+        self.total = total
+
+
+class Source(Protocol):
+    """A code system that can be asked."""
+
+    head: Head
+
+    async def find(self, codes: Iterable[str]) -> dict[str, Concept]:
+        """Return the concepts of those `codes` that exist, by the code as asked."""
+
+    async def settled(self, condition: Condition) -> Condition:
+        """Return `condition` ready to be tried on concepts."""
+
+    async def select(self, condition: Condition, skip: int, limit: int) -> Page:
+        """Return concepts that satisfy a settled condition, in the order of the code system; raise TooCostly."""
+
+    async def children(self, code: str) -> list[Concept]:
+        """Return concepts directly below `code`."""
+
+
+class Resident:
+    """A code system in memory."""
+
+    def __init__(self, system: System):
+        self.head = system.head
+        self._system = system
+
+    async def find(self, codes: Iterable[str]) -> dict[str, Concept]:
+        return self._system.find(codes)
+
+    async def settled(self, condition: Condition) -> Condition:
+        return self._system.settled(condition)
+
+    async def select(self, condition: Condition, skip: int, limit: int) -> Page:
+        found = self._system.select(condition)
+        return Page(found[skip : skip + limit], len(found))
+
+    async def children(self, code: str) -> list[Concept]:
+        return self._system.children(code)[:CHILDREN]
+
+
+class Rows:
+    """A code system in the database."""
+
+    def __init__(self, head: Head, key: str, built: Built, store: Concepts):
+        self.head = head
+        self._key = key
+        self._built = built
+        self._store = store
+
+    async def find(self, codes: Iterable[str]) -> dict[str, Concept]:
+        wanted = {code: self.head.key(code) for code in codes}
+        found = await self._store.find(self._key, dict.fromkeys(wanted.values()))
+        return {code: found[id] for code, id in wanted.items() if id in found}
+
+    async def settled(self, condition: Condition) -> Condition:
+        tops = await self.find(conditions.tops(condition))
+        above = {code: concept.ancestors for code, concept in tops.items()}
+        return conditions.settled(condition, lambda code: above.get(code, ()))
+
+    async def select(self, condition: Condition, skip: int, limit: int) -> Page:
+        wanted = self._simplified(condition)
+        if wanted == ALL and limit == 0:
+            return Page((), self._built.number)
+        counted = self._number() if wanted == ALL else self._store.count(self._key, wanted)
+        chosen = self._store.select(self._key, wanted, skip=skip, limit=limit) if limit else _nothing()
+        total, found = await asyncio.gather(counted, chosen)
+        return Page(found, total)
+
+    async def children(self, code: str) -> list[Concept]:
+        return await self._store.children(self._key, code, CHILDREN)
+
+    async def _number(self) -> int:
+        return self._built.number
+
+    def _simplified(self, condition: Condition) -> Condition:
+        """Leave out what is true of every concept: a count need not read them then."""
+        match condition:
+            case conditions.Holds() if not self._built.timed:
+                return ALL
+            case conditions.Active() if not self._built.inactive:
+                return ALL
+            case conditions.Selectable() if not self._built.abstract:
+                return ALL
+            case Every(parts):
+                return conditions.every(self._simplified(part) for part in parts)
+            case Some(parts):
+                return conditions.some(self._simplified(part) for part in parts)
+            case Not(part):
+                return Not(self._simplified(part))
+            case _:
+                return condition
+
+
+async def _nothing() -> list[Concept]:
+    return []
+
+
+async def page(source: Source, condition: Condition, skip: int, limit: int) -> Page:
+    """Return concepts that satisfy a condition, in the order in which it lists them, else of the code system."""
+    condition = await source.settled(condition)
+    listed = codes_of(condition)
+    if listed is None:
+        return await source.select(condition, skip, limit)
+    holds = conditions.predicate(condition)
+    found = await source.find(listed)
+    kept = [concept for code in listed if (concept := found.get(code)) is not None and holds(concept)]
+    return Page(kept[skip : skip + limit], len(kept))
+
+
+def given(resource: Json) -> Source:
+    """Return the code system that a client sent along; raise TooCostly when it is large."""
+    system = systems.read([resource])
+    if len(system.concepts) > INLINE:
+        raise TooCostly(
+            f"A code system sent along may have {INLINE} concepts: store this one first, then name its url",
+            f"Hệ mã gửi kèm tối đa {INLINE} khái niệm: hãy lưu hệ mã này trước rồi dùng url của nó",
+        )
+    return Resident(system)
+
+
+async def source(ctx: Context, url: str, version: str | None = None) -> Source | None:
+    """Return the code system `url` in `version` (None: the best there is); None when it is not known here."""
+    candidates = await canonicals.named(ctx, "CodeSystem", url)
+    best = canonicals.chosen(candidates, version)
+    return None if best is None else await of_candidate(ctx, best, candidates)
+
+
+async def of_candidate(ctx: Context, best: Candidate, candidates: Sequence[Candidate]) -> Source:
+    """Return the code system that `best` is, or is a part of: fragments of one version belong together."""
+    parts = [best]
+    if best.resource.get("content") == "fragment":
+        parts = [each for each in candidates if _fellows(best, each)]
+        parts.sort(key=lambda each: (each.id is None, each.id or "", each.key))
+    key = "+".join(part.key for part in parts)
+    kept = ctx.server.vocabulary.kept
+    found: Source | None = kept.get(("source", key))
+    if found is None:
+        size = sum(part.size for part in parts)
+        if size > canonicals.LARGE:
+            found = await _rows(ctx, key, parts)
+            size = len(key)
+        else:
+            found = Resident(systems.read([part.resource for part in parts]))
+        kept.put(("source", key), found, size)
+    return found
+
+
+def _fellows(one: Candidate, other: Candidate) -> bool:
+    return (
+        other.resource.get("content") == "fragment"
+        and (other.id is None) == (one.id is None)
+        and other.version == one.version
+    )
+
+
+async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
+    """Return the rows of a large code system, deriving them when nobody did; raise Unavailable while another does."""
+    store = ctx.server.store.concepts
+    url = parts[0].resource["url"]
+    for _ in range(_WAITS):
+        built = await store.built(key)
+        if built is not None and built.done:
+            shells = [part.resource for part in parts]
+            head = systems.whole(systems.head(shells), built.number, shells)
+            return Rows(head, key, built, store)
+        if await store.claim(key, url):
+            await _build(ctx, key, url, parts)
+        else:
+            await asyncio.sleep(_PAUSE)
+    raise Unavailable(
+        f"The concepts of {url} are being indexed: ask again in a moment",
+        f"Các khái niệm của {url} đang được lập chỉ mục: hãy hỏi lại sau ít giây",
+    )
+
+
+async def _build(ctx: Context, key: str, url: str, parts: Sequence[Candidate]) -> None:
+    resources = [resource for part in parts if (resource := await canonicals.whole(ctx, part)) is not None]
+    rows = await asyncio.to_thread(concepts, resources)
+    head = systems.head(resources)
+    ids = {head.key(concept.code): concept for concept in reversed(rows)}  # of equal ids the first concept counts
+    unique = [(id, concept) for id, concept in reversed(ids.items())]
+    for start in range(0, len(unique), _ROWS):
+        some = unique[start : start + _ROWS]
+        await ctx.server.store.concepts.add(key, [id for id, _ in some], [concept for _, concept in some])
+        await asyncio.sleep(0)
+    facts = Built(
+        done=True,
+        number=len(unique),
+        timed=any(concept.since.year > 1 or concept.until.year < 9999 for _, concept in unique),
+        inactive=any(concept.inactive for _, concept in unique),
+        abstract=any(concept.abstract for _, concept in unique),
+    )
+    await ctx.server.store.concepts.finish(key, url, facts)
