@@ -1,10 +1,17 @@
 # The server alone; MongoDB runs beside it (docker-compose.yml). Runs as an ordinary user, also with a read-only root:
 # it writes nothing but what it is told to, such as keys under /var/lib/fhir-server.
+FROM node:22-slim AS verifier
+WORKDIR /src
+COPY scripts/build_verifier scripts/build_verifier
+COPY fhir_server/web/verifier fhir_server/web/verifier
+RUN bash scripts/build_verifier
+
 FROM python:3.12-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/fhir-server
 COPY pyproject.toml README.md LICENSE ./
 COPY fhir_server fhir_server
+COPY --from=verifier /src/fhir_server/web/verifier/page/vendor fhir_server/web/verifier/page/vendor
 COPY profiles profiles
 COPY terminology terminology
 COPY signing signing

@@ -6,23 +6,28 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench verifier clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	@echo "  Variables: HOST=$(HOST) PORT=$(PORT) DATA=$(DATA) (folder of the database), PYTHON (3.11 or newer), ARGS (passed on)"
 
 run: ## Install what is missing, start MongoDB and the server with the example data
 	@scripts/bootstrap embedded
+	@scripts/build_verifier
 	@FHIR_REFERENCES=$${FHIR_REFERENCES:-enforce} exec $(BIN)/fhir-server serve --embedded $(DATA) --host $(HOST) --port $(PORT) --demo $(ARGS)
 
 test: ## Install what the tests need and run all of them
 	@scripts/bootstrap embedded test
+	@scripts/build_verifier
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: ## Style, types and the walls between the rooms
 	@scripts/bootstrap embedded test
 	@VIRTUAL_ENV= scripts/check
+
+verifier: ## Fetch the QR decoder of the verifier page (needs npm; run and test do it too)
+	@scripts/build_verifier
 
 bench: ## Measure; prints tables
 	@scripts/bootstrap embedded test
