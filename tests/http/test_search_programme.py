@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.definitions import core
 from tests.http.search_examples import CCCD, CVX, SCT
 from tests.http.serving import bundle, entry
 from tests.http.test_search import numbers, split
@@ -126,6 +127,27 @@ FULL: list[Json] = [
     },
 ]
 
+META: Json = {
+    "profile": ["http://example.org/fhir/StructureDefinition/any"],
+    "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}],
+    "source": "http://bv.example/feed#1",
+    "tag": [{"system": "http://bv.example/tags", "code": "xem-lai"}],
+}
+# Of every type.
+COMMON = [
+    ("_id", "full", "bare"),
+    ("_lastUpdated", "ge2020", "lt2020"),
+    ("_profile", "http://example.org/fhir/StructureDefinition/any", "http://example.org/fhir/StructureDefinition"),
+    ("_security", "http://terminology.hl7.org/CodeSystem/v3-Confidentiality|R", "N"),
+    ("_source", "http://bv.example/feed#1", "http://bv.example/feed"),
+    ("_tag", "http://bv.example/tags|xem-lai", "http://bv.example/tags|khac"),
+]
+# Parameters of R4 that cannot be searched: they are refused, with what to do instead.
+REFUSED = {
+    "Patient": {"age", "birthOrderBoolean"},  # R4 does not say where their values are
+    **{type: set() for type in ("Immunization", "ImmunizationRecommendation", "Medication", "AdverseEvent")},
+}
+REFUSED_OF_ALL = {"_content", "_text", "_query"}
 # By type: parameter, values that find the resource, values that do not.
 ROWS: dict[str, list[tuple[str, str, str]]] = {
     "Patient": [
@@ -225,14 +247,14 @@ async def stored(client: httpx.AsyncClient) -> httpx.AsyncClient:
             "occurrenceString": "?",
         },
     ]
-    rows = [entry("PUT", f"{each['resourceType']}/full", {**each, "id": "full"}) for each in FULL]
+    rows = [entry("PUT", f"{each['resourceType']}/full", {**each, "id": "full", "meta": META}) for each in FULL]
     rows += [entry("PUT", f"{each['resourceType']}/bare", {**each, "id": "bare"}) for each in bare]
     answer = await client.post("/fhir", json=bundle("transaction", *rows))
     assert answer.status_code == 200, answer.text
     return client
 
 
-CASES = [(type, *row) for type, rows in ROWS.items() for row in rows]
+CASES = [(type, *row) for type, rows in ROWS.items() for row in (*rows, *COMMON)]
 
 
 @pytest.mark.parametrize(("type", "code", "right", "wrong"), CASES, ids=[f"{type}-{code}" for type, code, *_ in CASES])
@@ -241,7 +263,7 @@ async def test_a_parameter_finds_the_resource_by_its_own_value_only(
 ) -> None:
     rows = ((code, right, True), (code, wrong, False), (code, f"{wrong},{right}", True))
     missing = ((f"{code}:missing", "false", True), (f"{code}:missing", "true", False))
-    for name, value, expected in rows + missing:
+    for name, value, expected in rows + (missing if code not in {"_id", "_lastUpdated"} else ()):
         _, parameters = split(f"{type}?{name}={value}")
         assert ("full" in numbers(await stored.get(f"/fhir/{type}?{parameters}"))) is expected, (name, value)
 
@@ -250,8 +272,19 @@ async def test_a_parameter_finds_the_resource_by_its_own_value_only(
 async def test_every_parameter_of_the_type_has_a_row(stored: httpx.AsyncClient, type: str) -> None:
     [rest] = (await stored.get("/fhir/metadata")).json()["rest"]
     [claimed] = [row["searchParam"] for row in rest["resource"] if row["type"] == type]
-    own = {each["name"] for each in claimed if not each["name"].startswith("_")}
-    assert own == {code for code, *_ in ROWS[type]}
+    rows = {code for code, *_ in (*ROWS[type], *COMMON)}
+    assert {each["name"] for each in claimed} == rows
+    standard = set(core().search_parameters(type)) - {"_filter"}  # it has a table of its own
+    assert standard - REFUSED_OF_ALL - REFUSED[type] <= rows
+
+
+@pytest.mark.parametrize(("type", "code"), [(type, code) for type in ROWS for code in REFUSED_OF_ALL | REFUSED[type]])
+async def test_a_parameter_without_a_row_is_refused(stored: httpx.AsyncClient, type: str, code: str) -> None:
+    answer = await stored.get(f"/fhir/{type}?{code}=1", headers={"accept-language": "vi"})
+    assert answer.status_code == 400
+    [issue] = answer.json()["issue"]
+    assert f"{code} is not supported" in issue["diagnostics"]
+    assert f"{code} không được hỗ trợ" in issue["details"]["text"]
 
 
 # A value that each modifier can read, whatever the parameter.
