@@ -19,7 +19,7 @@ from fhir_server.search.index import Indexer
 from fhir_server.settings import Settings
 from fhir_server.store import Clock, Limits, Store
 from fhir_server.validation import Validator
-from signing import keys, trust
+from signing import keys, lists
 from signing.keys import SignerSet
 from signing.trust import TrustList
 
@@ -79,7 +79,7 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
     """Return a server that is ready; raise NotReplicaSet, Unavailable, NotAPackage or Refused when it cannot be."""
     definitions = definitions_of(settings)
     signers = keys.load(settings.keys) if settings.keys else SignerSet(())
-    foreign = trust.load(settings.trust).signers if settings.trust else ()
+    foreign = lists.load(settings.trust) if settings.trust else TrustList(())
     database = await storage.connect(mongodb_uri, settings.database, Limits(query=settings.search_timeout))
     return Server(
         settings=settings,
@@ -90,6 +90,6 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         store=database,
         clock=Clock(database.node),
         signers=signers,
-        trust=TrustList((*signers.trust_list().signers, *foreign)),
+        trust=signers.trust_list() | foreign,
         cursor_key=await database.secret("page-links"),
     )

@@ -4,7 +4,6 @@ https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from signing import cbor
@@ -23,6 +22,7 @@ class Claims(NamedTuple):
     expires: Any
     issued: Any
     hcert: Any
+    bare: Mapping[str, Any]  # claims with a name instead of a number: early DDCC hold nothing else
 
 
 def encode(payload: Mapping[str, Any], issuer: str, issued: int, expires: int, kind: int = DCC) -> bytes:
@@ -35,14 +35,5 @@ def parse(data: bytes) -> Claims:
     claims = cbor.loads(data)
     if not isinstance(claims, dict):
         raise Refused("not-cwt", "the signed content is not a map of claims")
-    return Claims(claims.get(ISSUER), claims.get(EXPIRES), claims.get(ISSUED), claims.get(HCERT))
-
-
-def time(claim: Any) -> datetime:
-    """Return a numeric claim as a time; raise Refused when it is no finite number or beyond the year 9999."""
-    if type(claim) not in (int, float):
-        raise Refused("claims-missing", "a time claim is missing or is not a number")
-    try:
-        return datetime.fromtimestamp(claim, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise Refused("claims-not-a-time", f"{claim!r:.40} is not a time") from None
+    bare = {} if HCERT in claims else {name: value for name, value in claims.items() if isinstance(name, str)}
+    return Claims(claims.get(ISSUER), claims.get(EXPIRES), claims.get(ISSUED), claims.get(HCERT), bare)

@@ -17,6 +17,7 @@ _SEQUENCE, _BITS, _OCTETS, _OID, _UTC_TIME = 0x30, 0x03, 0x04, 0x06, 0x17
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _COUNTRY, _COMMON_NAME = "2.5.4.6", "2.5.4.3"
 _KEY_USAGE, _EXTENDED_KEY_USAGE = "2.5.29.15", "2.5.29.37"
+_ALTERNATIVE_NAMES, _URI = "2.5.29.17", 0x86
 _SIGNS_DOCUMENTS, _SIGNS_CERTIFICATES = 0b1100_0000, 0b0000_0100  # RFC 5280, 4.2.1.3: bits 0 and 1, bit 5
 
 
@@ -30,6 +31,7 @@ class Fields(NamedTuple):
     public_key: bytes  # SubjectPublicKeyInfo, DER
     extended_key_usage: tuple[str, ...]  # dotted object identifiers
     signs_certificates_only: bool  # by its key usage: an authority, not a signer of documents
+    uris: tuple[str, ...]  # alternative names of the subject: for health cards, the address of the issuer
 
 
 class _Item(NamedTuple):
@@ -69,6 +71,7 @@ def _read(certificate: bytes) -> Fields:
         key.whole,
         tuple(_usages(extensions.get(_EXTENDED_KEY_USAGE))),
         _is_authority(extensions.get(_KEY_USAGE)),
+        tuple(_uris(extensions.get(_ALTERNATIVE_NAMES))),
     )
 
 
@@ -121,6 +124,12 @@ def _extensions(content: bytes) -> Iterator[tuple[str, bytes]]:
 def _usages(content: bytes | None) -> Iterator[str]:
     if content is not None:
         yield from (_dotted(usage.content) for usage in _items(_one(content, _SEQUENCE).content))
+
+
+def _uris(content: bytes | None) -> Iterator[str]:
+    for name in _items(_one(content, _SEQUENCE).content) if content is not None else ():
+        if name.tag == _URI:
+            yield name.content.decode("ascii")
 
 
 def _is_authority(content: bytes | None) -> bool:

@@ -23,6 +23,7 @@ class Issued(NamedTuple):
     kid: bytes
     issued: datetime
     expires: datetime
+    signature: bytes
 
 
 def issue(
@@ -42,8 +43,8 @@ def issue(
     expires = expiry(issued, key) if until is None else max(issued, min(until.astimezone(UTC), key.signer.not_after))
     if not key.valid_at(issued):
         raise _not_covered(issued, key)
-    text = encode(payload, key, int(issued.timestamp()), int(expires.timestamp()), issuer, kind)
-    return Issued(text, key.kid, issued, expires)
+    message = cose.sign(key, cwt.encode(payload, issuer, int(issued.timestamp()), int(expires.timestamp()), kind))
+    return Issued(_text(message), key.kid, issued, expires, message[-key.signature_size :])
 
 
 def expiry(issued: datetime, key: SigningKey) -> datetime:
@@ -69,7 +70,10 @@ def encode(
     kind: int = cwt.DCC,
 ) -> str:
     """Return the signed text; times in seconds since 1970, taken as they are (`issue` is the one that judges them)."""
-    message = cose.sign(key, cwt.encode(payload, issuer, issued, expires, kind))
+    return _text(cose.sign(key, cwt.encode(payload, issuer, issued, expires, kind)))
+
+
+def _text(message: bytes) -> str:
     return PREFIX + base45.encode(compress(message, 9))
 
 

@@ -33,14 +33,14 @@ def members(key: PublicKey) -> dict[str, str]:
             if name is None:
                 raise Refused("key-type", f"the curve {key.curve.name} has no name in JSON")
             width, point = (key.curve.key_size + 7) // 8, key.public_numbers()
-            return {"crv": name, "kty": "EC", "x": _integer(point.x, width), "y": _integer(point.y, width)}
+            return {"crv": name, "kty": "EC", "x": _written(point.x, width), "y": _written(point.y, width)}
         case RSAPublicKey():
             numbers = key.public_numbers()
             e, n = numbers.e, numbers.n
             return {
-                "e": _integer(e, (e.bit_length() + 7) // 8),
+                "e": _written(e, (e.bit_length() + 7) // 8),
                 "kty": "RSA",
-                "n": _integer(n, (n.bit_length() + 7) // 8),
+                "n": _written(n, (n.bit_length() + 7) // 8),
             }
         case _:
             assert_never(key)
@@ -69,9 +69,9 @@ def read(jwk: Mapping[str, Any]) -> PublicKey:
         match jwk.get("kty"):
             case "EC":
                 curve = _CURVES[jwk["crv"]]
-                return EllipticCurvePublicNumbers(_number(jwk["x"]), _number(jwk["y"]), curve).public_key()
+                return EllipticCurvePublicNumbers(integer(jwk["x"]), integer(jwk["y"]), curve).public_key()
             case "RSA":
-                return RSAPublicNumbers(_number(jwk["e"]), _number(jwk["n"])).public_key()
+                return RSAPublicNumbers(integer(jwk["e"]), integer(jwk["n"])).public_key()
             case other:
                 raise Refused("unreadable-key", f"a key of type {other!r:.40} signs no health certificate")
     except Refused:
@@ -96,11 +96,12 @@ def unbase64url(text: str) -> bytes:
     return data
 
 
-def _integer(number: int, width: int) -> str:
+def _written(number: int, width: int) -> str:
     return base64url(number.to_bytes(width, "big"))
 
 
-def _number(text: Any) -> int:
+def integer(text: Any) -> int:
+    """Return a number of a key, zeros before it or padding after it or not; raise TypeError or Refused on no number."""
     if not isinstance(text, str) or len(text) > 2048:
         raise TypeError("a number of a key is missing")
     return int.from_bytes(unbase64url(text.rstrip("=")), "big")

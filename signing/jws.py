@@ -15,6 +15,7 @@ from signing.jwk import base64url, unbase64url
 from signing.keys import SigningKey
 from signing.refusal import Refused
 
+_DEPTH = 64  # FHIR resources need fewer than 20
 _CODES = {name: code for code, name in NAMES.items()}
 
 
@@ -85,14 +86,32 @@ def minified(value: Any) -> bytes:
 
 
 def json_object(text: bytes, code: str, what: str) -> dict[str, Any]:
-    """Read a JSON object; raise Refused with `code` when it is none, names a member twice, or says NaN."""
+    """Read a JSON object; raise Refused with `code` when it is none, names a member twice, is too deep, says NaN."""
     try:
         value = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        if b"\\u" in text:  # an escaped half of a character is no character
+            json.dumps(value, ensure_ascii=False).encode()
+        if not isinstance(value, dict):
+            raise ValueError("no object")
+        _bound(value)
     except (ValueError, RecursionError) as error:
         raise Refused(code, f"{what} is not acceptable JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise Refused(code, f"{what} is not a JSON object")
     return value
+
+
+def _bound(value: Any) -> None:
+    """Raise ValueError when containers stand in one another more than 64 levels deep."""
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise ValueError(f"more than {_DEPTH} levels")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,30 +1,27 @@
-"""The trust list: whose signatures count, found by key identifier, read from files and published as JSON.
+"""The trust list: whose signatures count, found by key identifier.
 
-https://github.com/eu-digital-green-certificates/dgc-gateway — TrustListDto, whose member names are used here
+https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md#5-trust-models and
+https://spec.smarthealth.cards/#determining-keys-associated-with-an-issuer
 """
 
 import json
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from signing import der
-from signing.algorithms import PublicKey, algorithm
+from signing import der, jwk
+from signing.algorithms import ES256, PublicKey, algorithm
 from signing.refusal import Refused
-
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
-_SUFFIXES = (".pem", ".crt", ".cer", ".der", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,7 @@ class DocumentSigner:
     extended_key_usage: frozenset[str]
     public_key: PublicKey = field(repr=False, compare=False)
     algorithm: int | None  # None: no algorithm of health certificates fits this key
+    origins: tuple[str, ...] = ()  # addresses of the issuer, of which a health card may come
 
     @property
     def thumbprint(self) -> str:
@@ -46,6 +44,26 @@ class DocumentSigner:
         return sha256(self.certificate).hexdigest()
 
 
+class CardKey(NamedTuple):
+    """A key that signs SMART Health Cards, known by its thumbprint (RFC 7638) and the address that published it."""
+
+    kid: str
+    public_key: PublicKey
+    origin: str | None  # None: whoever gave the key did not say whose it is
+    list_version: int | None = None  # `crlVersion`: the newest revocation list that the issuer says to have
+    signer: DocumentSigner | None = None  # the certificate that vouches for it, if that is why it is trusted
+
+
+class Authority(NamedTuple):
+    """A country's certificate authority (CSCA): it vouches for the certificates that travel inside digital seals."""
+
+    certificate: bytes  # DER
+    country: str | None
+    not_before: datetime
+    not_after: datetime
+
+
+@lru_cache(maxsize=4096)  # a batch names the same few signers again and again
 def document_signer(certificate: bytes, kid: bytes | None = None) -> DocumentSigner:
     """Read a DER certificate; `kid` is the first 8 bytes of its SHA-256 unless the list that names it says otherwise.
 
@@ -67,30 +85,102 @@ def document_signer(certificate: bytes, kid: bytes | None = None) -> DocumentSig
         frozenset(fields.extended_key_usage),
         key,
         algorithm(key),
+        fields.uris,
     )
 
 
-class TrustList:
-    """Document signers by key identifier; `skipped` says which entries of the source could not be used, and why."""
+def authority(certificate: bytes) -> Authority:
+    """Read the DER certificate of an authority; raise Refused when it is none."""
+    fields = der.read(certificate)
+    return Authority(certificate, fields.country, fields.not_before, fields.not_after)
 
-    def __init__(self, signers: Iterable[DocumentSigner], skipped: Iterable[str] = ()):
+
+def card_key(key: dict[str, Any], origin: str | None) -> CardKey:
+    """Read a key of a JWK Set; raise Refused when it signs no health cards or its `kid` is not its thumbprint."""
+    public_key = jwk.read(key)
+    if algorithm(public_key) != ES256:
+        raise Refused("key-type", "health cards are signed with P-256 only")
+    kid = jwk.thumbprint(public_key)
+    if key.get("kid", kid) != kid:
+        raise Refused("kid-mismatch", "the kid of the key is not its thumbprint")
+    version = key.get("crlVersion")
+    return CardKey(kid, public_key, origin, version if type(version) is int else None)
+
+
+class TrustList:
+    """Who is trusted; `skipped` says which entries of the source could not be used, and why."""
+
+    def __init__(
+        self,
+        signers: Iterable[DocumentSigner],
+        skipped: Iterable[str] = (),
+        cards: Iterable[CardKey] = (),
+        authorities: Iterable[Authority] = (),
+    ):
         unique = {(signer.kid, signer.certificate): signer for signer in signers}
         self.signers = tuple(unique[key] for key in sorted(unique))
         self.skipped = tuple(skipped)
+        self.cards = tuple(cards)
+        self.authorities = tuple(dict.fromkeys(authorities))
         self._by_kid: dict[bytes, tuple[DocumentSigner, ...]] = {}
         for signer in self.signers:
             self._by_kid[signer.kid] = (*self._by_kid.get(signer.kid, ()), signer)
 
     def __len__(self) -> int:
-        return len(self.signers)
+        return len(self.signers) + len(self.cards)
+
+    def __or__(self, other: "TrustList") -> "TrustList":
+        """Return everybody on either list."""
+        return TrustList(
+            (*self.signers, *other.signers),
+            (*self.skipped, *other.skipped),
+            (*self.cards, *other.cards),
+            (*self.authorities, *other.authorities),
+        )
 
     def find(self, kid: bytes) -> tuple[DocumentSigner, ...]:
         """Return every signer with this key identifier: it is a hint, and two may share one."""
         return self._by_kid.get(kid, ())
 
+    @property
+    def only(self) -> DocumentSigner | None:
+        """Return the signer of a list that holds just one; None for any other."""
+        return self.signers[0] if len(self.signers) == 1 else None
+
+    def card_keys(self, kid: str) -> tuple[CardKey, ...]:
+        """Return every key with this thumbprint: published by issuers of health cards, or a trusted signer's."""
+        return self._by_thumbprint.get(kid, ())
+
+    def vouched(self, certificate: bytes) -> DocumentSigner | None:
+        """Return the signer of a certificate that is listed itself, or was signed by a listed authority; else None."""
+        listed = next((signer for signer in self.signers if signer.certificate == certificate), None)
+        if listed or not self.authorities:
+            return listed
+        try:
+            below = x509.load_der_x509_certificate(certificate)
+            signer = document_signer(certificate)
+        except (ValueError, Refused):
+            return None
+        for above in self.authorities:
+            if above.country == signer.country and _issued(below, above):
+                return signer
+        return None
+
+    @cached_property
+    def _by_thumbprint(self) -> dict[str, tuple[CardKey, ...]]:
+        keys = [*self.cards]
+        for signer in self.signers:
+            if signer.algorithm == ES256:
+                kid = jwk.thumbprint(signer.public_key)
+                keys += [CardKey(kid, signer.public_key, origin, None, signer) for origin in signer.origins or (None,)]
+        found: dict[str, tuple[CardKey, ...]] = {}
+        for key in keys:
+            found[key.kid] = (*found.get(key.kid, ()), key)
+        return found
+
     @cached_property
     def json(self) -> str:
-        """The list as it is published; equal lists give equal text."""
+        """The document signers as they are published; equal lists give equal text."""
         entries = [
             {
                 "kid": b64encode(signer.kid).decode(),
@@ -111,65 +201,36 @@ class TrustList:
         return sha256(self.json.encode()).hexdigest()
 
 
-def load(path: Path) -> TrustList:
-    """Read a certificate (DER, or one or several in PEM), a trust list in JSON, or a folder of such files.
-
-    Entries that cannot be used are named in `skipped`, and so are authorities among the certificates: who is to be a
-    signer in spite of that must be on a list in JSON. Raise Refused when nothing is left, OSError when unreadable.
-    """
-    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
-    lists = [_file(file) for file in files]
-    merged = TrustList(
-        [signer for trust in lists for signer in trust.signers], [reason for trust in lists for reason in trust.skipped]
-    )
-    if not merged.signers:
-        raise Refused("empty-trust-list", "; ".join((f"no usable signer certificate in {path}", *merged.skipped)))
-    return merged
-
-
-def parse(document: str | bytes, label: str = "trust list") -> TrustList:
-    """Read a trust list in JSON: what `TrustList.json` writes, or the array that the gateway publishes.
-
-    Raise Refused when it is neither; single entries that cannot be used are named in `skipped`.
-    """
+def _issued(below: x509.Certificate, above: Authority) -> bool:
+    """Return whether `above` signed the certificate `below`, by name and by signature."""
     try:
-        content = json.loads(document)
-    except (ValueError, RecursionError) as error:
-        raise Refused("not-a-trust-list", f"{label} is not JSON ({error})") from None
-    rows = content.get("certificates") if isinstance(content, dict) else content
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Refused("not-a-trust-list", f"{label} holds no list of certificates")
-    signers = (row for row in rows if row.get("certificateType", "DSC") == "DSC")
-    return _collect(
-        (f"{label}, entry {number}", _base64(row.get("rawData")), _base64(row.get("kid")))
-        for number, row in enumerate(signers)
-    )
+        below.verify_directly_issued_by(x509.load_der_x509_certificate(above.certificate))
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
-def _file(file: Path) -> TrustList:
-    content = file.read_bytes()
-    if content.lstrip()[:1] in (b"{", b"["):
-        return parse(content, file.name)
-    certificates = [_base64(armored) for armored in _PEM.findall(content)]
-    if not certificates and b"PRIVATE KEY" in content:
-        return TrustList(())
-    return _collect(((file.name, certificate, b"") for certificate in certificates or [content]), authorities=False)
+def collect(entries: Iterable[tuple[str, bytes, bytes]], *, authorities: bool = True) -> TrustList:
+    """Return the signers of `entries` (label, DER certificate, kid or b""); those that cannot be used are skipped.
 
-
-def _collect(entries: Iterable[tuple[str, bytes, bytes]], *, authorities: bool = True) -> TrustList:
+    Unless `authorities` may sign too, their certificates are kept apart as authorities.
+    """
     signers: list[DocumentSigner] = []
+    above: list[Authority] = []
     skipped: list[str] = []
     for label, certificate, kid in entries:
         try:
             if not authorities and der.read(certificate).signs_certificates_only:
-                raise Refused("not-a-signer", "is an authority's certificate, which signs no documents")
-            signers.append(document_signer(certificate, kid or None))
+                above.append(authority(certificate))
+                skipped.append(f"{label}: is an authority's certificate, which signs no documents")
+            else:
+                signers.append(document_signer(certificate, kid or None))
         except Refused as refusal:
             skipped.append(f"{label}: {refusal.detail}")
-    return TrustList(signers, skipped)
+    return TrustList(signers, skipped, authorities=above)
 
 
-def _base64(text: Any) -> bytes:
+def base64(text: Any) -> bytes:
     """Return the bytes that `text` stands for; none when it is no Base64, which no certificate is."""
     try:
         return b64decode(text)

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageDraw
 from pymongo import MongoClient
 
-from signing import base45, development, hc1, keys, qr, trust
+from signing import base45, development, hc1, keys, lists, qr
 from signing.verify import verify
 from tests.http.persons import COMIRNATY, COVID_19, covid, issue, issued, person, protocol, recorded, vaccinated
 from tests.http.serving import serving
@@ -137,7 +137,7 @@ async def test_the_trust_list_is_all_a_verifier_needs_and_is_kept_until_it_chang
     answer = await client.get("/certificates/trust-list")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert "max-age=" in answer.headers["cache-control"]
-    assert verify(certificate["content"], trust.parse(answer.content), datetime.now(UTC)).valid
+    assert verify(certificate["content"], lists.parse(answer.content), datetime.now(UTC)).valid
     assert "PRIVATE" not in answer.text
     for tag in (answer.headers["etag"], f"W/{answer.headers['etag']}", f'"other", {answer.headers["etag"]}'):
         again = await client.get("/certificates/trust-list", headers={"if-none-match": tag})
@@ -331,7 +331,7 @@ async def test_signers_that_the_settings_trust_are_trusted_but_not_published(
     foreign = development.generate(tmp_path / "foreign", now)
     async with serving(mongodb_uri, database, keys=keys, trust=tmp_path / "foreign") as client:
         assert (await verified(client, hc1.issue(PAYLOAD, foreign, now).text))["valid"] is True
-        published = trust.parse((await client.get("/certificates/trust-list")).content)
+        published = lists.parse((await client.get("/certificates/trust-list")).content)
         assert published.find(foreign.kid) == ()
 
 

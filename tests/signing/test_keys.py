@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signing import development, keys, trust
+from signing import development, keys, lists
 from signing.algorithms import ES256, PS256, PrivateKey
 from signing.keys import SignerSet, SigningKey
 from signing.refusal import Refused
@@ -172,6 +172,6 @@ def test_the_key_on_disk_is_the_one_returned(tmp_path: Path) -> None:
 
 def test_the_folder_of_the_keys_is_a_trust_list_of_its_signers_only(tmp_path: Path) -> None:
     made = development.generate(tmp_path, NOW)
-    read = trust.load(tmp_path)
+    read = lists.load(tmp_path)
     assert read.signers == (made.signer,)
     assert read.skipped == ("csca.cert.pem: is an authority's certificate, which signs no documents",)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing import der, development, trust
+from signing import der, development, lists
 from signing.keys import SigningKey
 from signing.refusal import Refused
 from signing.trust import TrustList, document_signer
@@ -59,7 +59,7 @@ def test_an_altered_certificate_is_read_or_refused(data: st.DataObject) -> None:
 
 def test_a_list_is_read_back_as_it_was_written(es256: SigningKey, ps256: SigningKey) -> None:
     written = TrustList([es256.signer, ps256.signer])
-    read = trust.parse(written.json)
+    read = lists.parse(written.json)
     assert read.signers == written.signers
     assert read.json == written.json
 
@@ -92,7 +92,7 @@ def test_reads_a_folder_of_all_kinds_of_files(tmp_path: Path, authority: develop
     (tmp_path / "secret.key.pem").write_bytes(b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----")
     (tmp_path / "broken.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")
     (tmp_path / "notes.txt").write_text("no certificate")
-    read = trust.load(tmp_path)
+    read = lists.load(tmp_path)
     assert {signer.kid for signer in read.signers} == {key.kid for key in made}
     assert [reason.split(":")[0] for reason in read.skipped] == ["broken.pem"]
 
@@ -102,7 +102,7 @@ def test_reads_one_file_whatever_its_name(suffix: str, tmp_path: Path, es256: Si
     content = {".der": es256.signer.certificate, ".json": TrustList([es256.signer]).json.encode()}
     file = tmp_path / f"list{suffix}"
     file.write_bytes(content.get(suffix, as_pem(es256)))
-    assert trust.load(file).find(es256.kid) == (es256.signer,)
+    assert lists.load(file).find(es256.kid) == (es256.signer,)
 
 
 def test_reads_the_array_of_the_gateway_and_only_its_document_signers(es256: SigningKey, ps256: SigningKey) -> None:
@@ -110,7 +110,7 @@ def test_reads_the_array_of_the_gateway_and_only_its_document_signers(es256: Sig
         {"kid": "AAAA", "certificateType": kind, "rawData": b64encode(key.signer.certificate).decode()}
         for kind, key in (("DSC", es256), ("CSCA", ps256))
     ]
-    read = trust.parse(json.dumps(rows))
+    read = lists.parse(json.dumps(rows))
     assert [signer.certificate for signer in read.signers] == [es256.signer.certificate]
     assert read.signers[0].kid == b"\0\0\0"
 
@@ -122,27 +122,27 @@ def test_reads_the_array_of_the_gateway_and_only_its_document_signers(es256: Sig
 )
 def test_what_is_no_list_is_refused(document: str) -> None:
     with pytest.raises(Refused, match="not-a-trust-list"):
-        trust.parse(document)
+        lists.parse(document)
 
 
 @pytest.mark.parametrize("raw", [None, 1, "*", "AAAA"], ids=["null", "number", "no Base64", "no certificate"])
 def test_an_entry_that_cannot_be_used_is_skipped_aloud(raw: Any, es256: SigningKey) -> None:
     good = json.loads(TrustList([es256.signer]).json)["certificates"]
-    read = trust.parse(json.dumps([{"rawData": raw}, *good]))
+    read = lists.parse(json.dumps([{"rawData": raw}, *good]))
     assert len(read) == 1
     assert read.skipped[0].startswith("trust list, entry 0:")
 
 
 def test_an_empty_folder_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=str(tmp_path)):
-        trust.load(tmp_path)
+        lists.load(tmp_path)
 
 
 @pytest.mark.skipif(not GATEWAY.exists(), reason=f"no {GATEWAY}")
 def test_every_certificate_of_a_real_list_of_the_world_can_be_read() -> None:
     methods = json.loads(GATEWAY.read_text("utf-8"))["verificationMethod"]
     chains = [method["publicKeyJwk"]["x5c"] for method in methods if "x5c" in method.get("publicKeyJwk", {})]
-    read = trust.parse(json.dumps([{"rawData": chain[0]} for chain in chains]))
+    read = lists.parse(json.dumps([{"rawData": chain[0]} for chain in chains]))
     assert len(chains) > 400
     assert read.skipped == ()
 
