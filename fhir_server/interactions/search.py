@@ -138,7 +138,7 @@ def _order(sort: Sequence[SortBy]) -> tuple[list[SortKey], bool]:
     for each in sort:
         if each.key == "s":
             return keys, each.descending
-        keys.append(SortKey(ID if each.key == "_id" else each.key, each.descending))
+        keys.append(SortKey(ID if each.key == "_id" else each.key, each.descending, each.mark))
     return keys, True
 
 

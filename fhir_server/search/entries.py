@@ -6,6 +6,7 @@ values are escaped so that `|`, tab and newline only ever separate:
 
     token       |code|system            reference   |id|Type   |absolute URL|
     string      |folded<tab>original    uri         |uri|version
+                |folded from a later word
     date        |start-end              number      |value     |low/high
     quantity    |value code|system      composite   |rest<newline>|rest
                 :ucum|base units|value

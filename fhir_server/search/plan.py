@@ -17,7 +17,7 @@ from fhir_server.search.entries import Condition, Span
 from fhir_server.search.matching import Id, Present
 from fhir_server.search.parameters import Catalogue, Parameter
 from fhir_server.search.query import Query, Sort
-from fhir_server.search.types import position
+from fhir_server.search.types import position, string
 from fhir_server.search.types.date import Date
 from fhir_server.search.types.position import Around
 
@@ -27,10 +27,14 @@ ALTERNATIVES = 24  # ways to satisfy several limits of one date that are written
 
 
 class SortBy(NamedTuple):
-    """A sort key: the field `s` or `_id`, or the smallest (descending: largest) entry that begins with `key`."""
+    """A sort key: the field `s` or `_id`, or the smallest (descending: largest) entry that begins with `key`.
+
+    Of these only such as hold `mark`: a string is also found by its later words, which are no place to sort it.
+    """
 
     key: str
     descending: bool
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +175,15 @@ def _joined(spans: Iterable[Span]) -> tuple[Span, ...] | None:
 
 
 def _sort_by(sort: Sort) -> SortBy:
+    parameter, descending = sort.parameter, sort.descending
     own = {"_id": "_id", "_lastUpdated": "s"}
-    return SortBy(own.get(sort.parameter.code, f"{sort.parameter.name}|"), sort.descending)
+    if parameter.code in own:
+        return SortBy(own[parameter.code], descending)
+    if parameter.type != "string":
+        return SortBy(f"{parameter.name}|", descending)
+    if any(branch.type == "HumanName" for branch in parameter.branches):
+        return SortBy(parameter.name + string.SORT, descending)
+    return SortBy(f"{parameter.name}|", descending, mark="\t")
 
 
 def _term(criterion: criteria.Wanted, catalogue: Catalogue) -> Term:

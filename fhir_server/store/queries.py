@@ -34,11 +34,13 @@ _POSITIVE = ("$in", "$elemMatch", "$eq", "$all", "$gt", "$gte", "$lt", "$lte")
 class SortKey:
     """Order by the smallest (ascending) or the largest (descending) entry that starts with `prefix`.
 
-    Resources without such an entry come last either way. The prefix `ID` orders by the resource id instead.
+    Of these only such as hold `mark`. Resources without such an entry come last either way. The prefix `ID` orders by
+    the resource id instead.
     """
 
     prefix: str
     descending: bool
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,16 +273,18 @@ def _value(key: SortKey) -> Document | str:
     """Return the expression of a resource's place under `key`: missing sorts after everything in both directions."""
     if key.prefix == ID:
         return "$_id"
-    entries = _starting(key.prefix)
+    entries = _starting(key.prefix, key.mark)
     if key.descending:
         return {"$ifNull": [{"$max": entries}, None]}  # null is below every string
     return {"$ifNull": [{"$min": entries}, MaxKey()]}
 
 
-def _starting(prefix: str) -> Document:
-    """Return the expression of a resource's entries that start with `prefix`."""
+def _starting(prefix: str, mark: str = "") -> Document:
+    """Return the expression of a resource's entries that start with `prefix` and hold `mark`."""
     beyond = prefix + chr(sys.maxunicode)
-    bounds = [{"$gte": ["$$entry", {"$literal": prefix}]}, {"$lt": ["$$entry", {"$literal": beyond}]}]
+    bounds: list[Document] = [{"$gte": ["$$entry", {"$literal": prefix}]}, {"$lt": ["$$entry", {"$literal": beyond}]}]
+    if mark:
+        bounds.append({"$gte": [{"$indexOfBytes": ["$$entry", {"$literal": mark}]}, 0]})
     return {"$filter": {"input": {"$ifNull": ["$ix", []]}, "as": "entry", "cond": {"$and": bounds}}}
 
 

@@ -252,6 +252,9 @@ SORTED = [
     ("Patient?birthdate:missing=false&_sort=-birthdate", "p1 p3 p0 p2"),
     ("Patient?family:missing=false&_sort=family,-birthdate", "p1 p0 p2"),
     ("Patient?family:missing=false&_sort=-family,birthdate", "p2 p0 p1"),
+    ("Patient?name:missing=false&_sort=name", "p1 p0 p3 p2"),  # by the whole name, not by a later word of it
+    ("Patient?name:missing=false&_sort=-name", "p2 p3 p0 p1"),
+    ("Patient?family:missing=false&_sort=given", "p1 p0 p2"),
     ("Patient?_sort=_id", "p0 p1 p2 p3 p4"),
     ("Patient?_sort=-_id", "p4 p3 p2 p1 p0"),
     ("Immunization?_sort=date", "i0 i4 i3 i1 i2"),

@@ -117,11 +117,12 @@ def test_a_chain_may_lead_on() -> None:
 
 def test_sort_keys_are_beginnings_of_entries() -> None:
     steps = planned("Immunization", ("_sort", "-date,lot-number,_lastUpdated,-_id"))
-    assert steps.sort == (SortBy("date|", True), SortBy("lot-number|", False), SortBy("s", False), SortBy("_id", True))
+    lot = SortBy("lot-number|", False, mark="\t")
+    assert steps.sort == (SortBy("date|", True), lot, SortBy("s", False), SortBy("_id", True))
 
 
 def test_a_parameter_with_another_name_uses_its_entries() -> None:
-    assert planned("Patient", ("_sort", "phonetic")).sort == (SortBy("name|", False),)
+    assert planned("Patient", ("_sort", "phonetic")).sort == (SortBy("name:sort|", False),)
     assert condition("Patient", ("phonetic", "an")) == condition("Patient", ("name", "an"))
 
 

@@ -29,7 +29,7 @@ REFUSED = [
     ("gender:text", "a", NotSupported, "no modifier 'text'"),
     ("active:in", "http://x", NotSupported, "no modifier 'in'"),
     ("gender:in", "http://x", BadRequest, "no value set whose codes"),
-    ("gender:in", "http://hl7.org/fhir/ValueSet/languages|1", BadRequest, "no value set whose codes"),
+    ("gender:in", "http://example.org/fhir/ValueSet/none|1", BadRequest, "no value set whose codes"),
     ("gender:below", "http://x|y", BadRequest, "does not know that code"),
     ("gender:below", "http://hl7.org/fhir/administrative-gender|y", BadRequest, "does not know that code"),
     ("gender:above", "y", BadRequest, "names no place in a hierarchy"),

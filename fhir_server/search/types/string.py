@@ -28,6 +28,8 @@ _IGNORED = re.compile(
 )
 _BETWEEN_WORDS = re.compile(f"(?:{_IGNORED.pattern}|\\s)+")
 
+SORT = ":sort|"  # before the whole of a name: the first in the alphabet of its parts and words is no place to sort it
+
 PARTS = {
     "HumanName": ("family", "given", "prefix", "suffix", "text"),
     "Address": ("line", "city", "district", "state", "country", "postalCode", "text"),
@@ -117,11 +119,15 @@ def _compound(value: Json, parts: Iterable[str], *, composed: bool) -> list[str]
         elif found:
             texts.extend(item for item in found if item is not None)
     later = [ending for text in texts for ending in endings(text)]
-    if composed and "text" not in value:
+    name = value.get("text", "")
+    if composed and not name:
         # Without a text the name is put together the Vietnamese way: family name first.
         name = " ".join([value.get("family", ""), *(given for given in value.get("given", ()) if given)])
         later += [fold(name)[:QUERY], *endings(name)]
-    return _covering([whole(text) for text in texts], later)
+    found = _covering([whole(text) for text in texts], later)
+    if composed and (folded := fold(name)):
+        found.append(f"{SORT}{folded[:QUERY]}")
+    return found
 
 
 def _covering(wholes: Iterable[str], later: Iterable[str]) -> list[str]:
