@@ -12,11 +12,12 @@ None of them is a national standard; each resource says where its facts come fro
 them. The packages know nothing of the server and are read like any other.
 """
 
-import json
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
+
+import orjson
 
 CANONICAL: Final = "https://fhir.tiemchung.vn"
 DEFAULT: Final = ("vn-core", "programme")  # each after those that it builds on
@@ -32,7 +33,7 @@ def path(name: str) -> Traversable:
 
 def manifest(name: str) -> dict[str, Any]:
     """Return the package.json of the set `name`."""
-    found: dict[str, Any] = json.loads((path(name) / "package.json").read_bytes())
+    found: dict[str, Any] = orjson.loads((path(name) / "package.json").read_bytes())
     return found
 
 
@@ -41,4 +42,4 @@ def resources(*names: str) -> Iterator[dict[str, Any]]:
     for name in names or DEFAULT:
         for file in sorted(path(name).iterdir(), key=lambda file: file.name):
             if file.name.endswith(".json") and file.name != "package.json":
-                yield json.loads(file.read_bytes())
+                yield orjson.loads(file.read_bytes())

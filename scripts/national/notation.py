@@ -18,7 +18,7 @@ CORE = "http://fhir.hl7.org.vn/core"  # VN Core, community draft
 MINISTRY = "http://fhir.ehealth.gov.vn/core"  # draft of the Ministry of Health
 OWN = "https://fhir.tiemchung.vn"
 DATE = "2026-11-22"
-WIDTH = 160  # characters of a line of JSON
+WIDTH = 240  # characters of a line of JSON
 
 PROFILES = Path(__file__).parents[2] / "profiles"
 
@@ -70,7 +70,7 @@ def translated(name: str, text: Text) -> Json:
 
 
 def element(id: str, short: Text | None = None, **facts: Any) -> Json:
-    """Return the ElementDefinition `id` ("Patient.identifier:CCCD.value"); `facts` are its properties by FHIR's names."""
+    """Return the ElementDefinition `id` ("Patient.identifier:CCCD.value") with the properties `facts`."""
     last = id.rpartition(".")[2]
     found: Json = {"id": id, "path": ".".join(part.partition(":")[0] for part in id.split("."))}
     if ":" in last:
@@ -116,7 +116,9 @@ def rule(key: str, severity: str, human: Text, expression: str, basis: str) -> J
     }
 
 
-def numbered(type: str, slice: str, system: str, short: Text, *, rules: Iterable[Json] = (), **facts: Any) -> list[Json]:
+def numbered(
+    type: str, slice: str, system: str, short: Text, *, rules: Iterable[Json] = (), **facts: Any
+) -> list[Json]:
     """Return the slice of `type`.identifier with a system of its own, its value demanded and bound by `rules`."""
     path = f"{type}.identifier:{slice}"
     constraints = {"constraint": list(rules)} if rules else {}
@@ -228,16 +230,9 @@ def of_type(*codes: str, **more: Any) -> Json:
     return {"type": [{"code": code} for code in codes], **more}
 
 
-def write(of: Publication, resource: Json) -> None:
-    """Write a resource into the package of its set."""
-    file = PROFILES / of.folder / "package" / f"{resource['resourceType']}-{resource['id']}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(rendered(resource) + "\n", "utf-8")
-
-
 def rendered(value: Any, depth: int = 0) -> str:
     """Return `value` as JSON: on one line where it fits, else a line for each part, so that changes can be read."""
-    line = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+    line = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if not isinstance(value, dict | list) or (len(line) + depth <= WIDTH and depth):
         return line
     inner, outer = " " * (depth + 1), " " * depth

@@ -1,0 +1,401 @@
+"""Set C, continued: doses, what comes next, and lots of vaccine.
+
+TT 13/2026/TT-BYT · dose fields of QĐ 3891/QĐ-BYT · https://hl7.org/fhir/R4/immunization.html
+"""
+
+from collections.abc import Iterator
+
+from scripts.national.basis import DATASET, EXACT, UNVERIFIED, demanded, own, structure, value_set
+from scripts.national.community import url
+from scripts.national.notation import Json, bound, element, extension, reference, rule
+from terminology.vaccines import PRODUCT
+
+LOT = "TT 13/2026/TT-BYT Điều 12 khoản 3 và 5: after a severe event the lot is suspended"
+LOINC = "http://loinc.org"
+
+
+def definitions() -> Iterator[Json]:
+    """Yield the profiles of doses, recommendations and lots."""
+    yield _immunization()
+    yield _recommendation()
+    yield _medication()
+
+
+GIVEN = "status = 'completed'"
+HERE = f"{GIVEN} and primarySource = true"
+DILUENT = own("vn-imm-ext-reconstitution")
+
+
+def _time() -> list[Json]:
+    """Return the rules on when: of the dose, of its record, of the lot and its diluent."""
+    mixed = f"extension.where(url = '{DILUENT}').extension.where(url = 'reconstituted').value"
+    return [
+        rule(
+            "vn-imm-not-in-the-future",
+            "error",
+            (
+                "The dose was recorded before it was given: correct occurrenceDateTime or recorded",
+                "Thời điểm ghi nhận trước thời điểm tiêm: hãy sửa occurrenceDateTime hoặc recorded",
+            ),
+            "iif(occurrence.ofType(dateTime) > recorded, false, true)",
+            EXACT,
+        ),
+        rule(
+            "vn-imm-occurrence-day",
+            "error",
+            (
+                "A dose given here (completed, primarySource true) has its full date: write year, month and day",
+                "Mũi đã tiêm tại cơ sở (completed, primarySource = true) phải có đủ ngày, tháng, năm: hãy ghi đủ",
+            ),
+            f"where({HERE} and occurrence.ofType(dateTime).toString().length() < 10).empty()",
+            f"{UNVERIFIED}: the date of a dose is mandatory",
+        ),
+        rule(
+            "vn-imm-recorded",
+            "warning",
+            (
+                "The record does not say when it was written, so that nobody can tell whether in time: add recorded",
+                "Bản ghi không có thời điểm ghi nhận nên không biết có đúng hạn không: hãy thêm recorded",
+            ),
+            f"where({HERE}).empty() or recorded.exists()",
+            "QĐ 3421/QĐ-BYT of 28/07/2017 Điều 7: results are entered during the session",
+        ),
+        rule(
+            "vn-imm-expired",
+            "warning",
+            (
+                "The dose was given after the lot had expired: correct the dates, or report it as an incident",
+                "Mũi tiêm sau hạn dùng của lô: hãy sửa ngày, hoặc báo cáo sự cố",
+            ),
+            "iif(occurrence.ofType(dateTime) > expirationDate, false, true)",
+            f"{EXACT}. Never an error: what happened is recorded as it happened",
+        ),
+        rule(
+            "vn-imm-reconstituted-before",
+            "error",
+            (
+                "The vaccine was reconstituted after it was given: correct the time of reconstitution or "
+                "occurrenceDateTime",
+                "Thời điểm pha hồi chỉnh sau thời điểm tiêm: hãy sửa thời điểm pha hoặc occurrenceDateTime",
+            ),
+            f"iif({mixed} > occurrence.ofType(dateTime), false, true)",
+            f"{EXACT}; the WHO form for adverse events asks for the time of reconstitution",
+        ),
+    ]
+
+
+def _content() -> list[Json]:
+    """Return the rules on what was given, by whom and where."""
+    actor = "performer.actor.where"
+    return [
+        rule(
+            "vn-imm-lot",
+            "error",
+            (
+                "A dose given here (completed, primarySource true) names its lot: copy lotNumber from the vial",
+                "Mũi đã tiêm tại cơ sở (completed, primarySource = true) phải có số lô: hãy ghi lotNumber theo lọ vắc "
+                "xin",
+            ),
+            f"where({HERE}).empty() or lotNumber.exists()",
+            "TT 13/2026/TT-BYT Điều 10 khoản 2 (full records) and Điều 12 (a lot is suspended after a severe event). "
+            "The lot was a column of the forms of TT 34/2018/TT-BYT, since repealed; the new forms were not readable",
+        ),
+        rule(
+            "vn-imm-expiry",
+            "error",
+            (
+                "A dose given here (completed, primarySource true) names the expiry of its lot: copy expirationDate "
+                "from the vial",
+                "Mũi đã tiêm tại cơ sở (completed, primarySource = true) phải có hạn dùng: hãy ghi expirationDate theo "
+                "lọ vắc xin",
+            ),
+            f"where({HERE}).empty() or expirationDate.exists()",
+            "TT 13/2026/TT-BYT Điều 10 khoản 2 (full records). The expiry was a column of the forms of TT "
+            "34/2018/TT-BYT, since repealed; the new forms were not readable",
+        ),
+        rule(
+            "vn-imm-product",
+            "warning",
+            (
+                "The record does not say which product was given: add the product's code to vaccineCode, or the "
+                "manufacturer",
+                "Bản ghi chưa cho biết đã tiêm sản phẩm nào: hãy thêm mã sản phẩm vào vaccineCode hoặc ghi nhà sản "
+                "xuất",
+            ),
+            f"where({GIVEN}).empty() or manufacturer.exists() or "
+            f"vaccineCode.coding.where(system = '{PRODUCT}').exists()",
+            f"{LOT}; {EXACT}",
+        ),
+        rule(
+            "vn-imm-not-done-reason",
+            "error",
+            (
+                "A dose that was not given says why: add statusReason (out of stock, refused, medical reason)",
+                "Mũi không tiêm phải có lý do: hãy thêm statusReason (hết vắc xin, từ chối, lý do y tế)",
+            ),
+            "where(status = 'not-done').empty() or statusReason.exists()",
+            "TT 13/2026/TT-BYT Điều 12 (screening before each dose); Điều 10 khoản 2",
+        ),
+        rule(
+            "vn-imm-facility",
+            "warning",
+            (
+                "The record does not say which facility gave the dose: add performer.actor with a reference to the "
+                "Organization",
+                "Bản ghi chưa cho biết cơ sở tiêm: hãy thêm performer.actor tham chiếu đến Organization",
+            ),
+            f"where({GIVEN}).empty() or {actor}(reference.contains('Organization/') or reference.startsWith('urn:') "
+            "or type = 'Organization' or identifier.exists()).exists() or location.exists()",
+            "QĐ 3891/QĐ-BYT: the facility is a mandatory field of a dose (validity after 01/07/2026 not verified)",
+        ),
+        rule(
+            "vn-imm-person",
+            "warning",
+            (
+                "The record does not say who gave the dose: add performer.actor with a reference to the Practitioner",
+                "Bản ghi chưa cho biết người tiêm: hãy thêm performer.actor tham chiếu đến Practitioner",
+            ),
+            f"where({HERE}).empty() or {actor}(reference.contains('Practitioner') or reference.startsWith('urn:') or "
+            "type.startsWith('Practitioner') or identifier.exists()).exists()",
+            "TT 13/2026/TT-BYT Điều 12: who screens and gives the dose answers for it",
+        ),
+        rule(
+            "vn-imm-dose-order",
+            "warning",
+            (
+                "The record does not say which dose it was: add protocolApplied with doseNumberPositiveInt and "
+                "targetDisease",
+                "Bản ghi chưa cho biết mũi thứ mấy: hãy thêm protocolApplied với doseNumberPositiveInt và "
+                "targetDisease",
+            ),
+            f"where({GIVEN}).empty() or protocolApplied.exists()",
+            "QĐ 3891/QĐ-BYT: dose order and antigen are mandatory fields of a dose (validity after 01/07/2026 not "
+            "verified)",
+        ),
+        rule(
+            "vn-imm-origin",
+            "warning",
+            (
+                "A dose copied from elsewhere (primarySource false) says from where: add reportOrigin",
+                "Mũi tiêm ghi lại từ nguồn khác (primarySource = false) cần ghi nguồn: hãy thêm reportOrigin",
+            ),
+            "where(primarySource = false).empty() or reportOrigin.exists()",
+            EXACT,
+        ),
+    ]
+
+
+def _immunization() -> Json:
+    return structure(
+        "vn-imm-immunization",
+        url("vn-core-immunization"),
+        ("Dose of the immunization programme", "Mũi tiêm chủng"),
+        "A dose given or not given, as the national immunization information system needs it.",
+        [
+            element(
+                "Immunization",
+                ("A dose of the immunization programme", "Mũi tiêm chủng"),
+                constraint=[*_time(), *_content()],
+            ),
+            demanded(
+                "Immunization.extension:programType",
+                ("Kind of programme: tcmr, dich-vu or chien-dich", "Loại chương trình: tcmr, dich-vu hoặc chien-dich"),
+                "QĐ 2780/QĐ-BYT of 29/08/2025 (expanded programme 2026–2028): doses are counted by programme",
+            ),
+            element(
+                "Immunization.extension:reconstitution",
+                ("Diluent and time of reconstitution", "Dung môi và thời điểm pha hồi chỉnh"),
+                max="1",
+                type=extension(DILUENT),
+                mustSupport=True,
+            ),
+            element(
+                "Immunization.vaccineCode",
+                ("Vaccine, with the product's code where it is known", "Vắc xin, kèm mã sản phẩm nếu biết"),
+                requirements=f"{DATASET}: the vaccine is a mandatory field of a dose",
+                binding=bound("extensible", value_set("vaccine")),
+            ),
+            element(
+                "Immunization.occurrence[x]",
+                ("When the dose was given or should have been", "Thời điểm tiêm hoặc dự kiến tiêm"),
+                requirements="QĐ 3891/QĐ-BYT: the date is a mandatory field of a dose",
+                type=[{"code": "dateTime"}],
+            ),
+            element("Immunization.recorded", ("When it was written down", "Thời điểm ghi nhận"), mustSupport=True),
+            element("Immunization.manufacturer", ("Manufacturer", "Nhà sản xuất"), mustSupport=True),
+            element("Immunization.lotNumber", ("Lot", "Số lô"), mustSupport=True),
+            element("Immunization.expirationDate", ("Expiry of the lot", "Hạn dùng"), mustSupport=True),
+            element(
+                "Immunization.site",
+                ("Where in the body", "Vị trí tiêm"),
+                requirements=EXACT,
+                mustSupport=True,
+                binding=bound("extensible", value_set("site")),
+            ),
+            element(
+                "Immunization.route",
+                ("How it was given", "Đường dùng"),
+                requirements=EXACT,
+                mustSupport=True,
+                binding=bound("extensible", value_set("route")),
+            ),
+            element(
+                "Immunization.performer",
+                ("Who gave the dose: facility and person", "Cơ sở và người tiêm"),
+                mustSupport=True,
+            ),
+            element(
+                "Immunization.fundingSource",
+                ("Who paid", "Nguồn chi trả"),
+                requirements="QĐ 2780/QĐ-BYT of 29/08/2025: the expanded programme is paid by the state",
+                mustSupport=True,
+                binding=bound("extensible", value_set("funding-source")),
+            ),
+            element(
+                "Immunization.protocolApplied.targetDisease",
+                ("Disease that the dose protects from", "Bệnh được phòng"),
+                requirements="QĐ 3891/QĐ-BYT: the antigen is a mandatory field of a dose",
+                min=1,
+                binding=bound("extensible", value_set("target-disease")),
+            ),
+            element(
+                "Immunization.protocolApplied.doseNumber[x]",
+                ("Number of the dose in its series", "Mũi thứ mấy"),
+                requirements="QĐ 3891/QĐ-BYT: dose order is a mandatory field of a dose",
+                type=[{"code": "positiveInt"}],
+            ),
+        ],
+        "TT 13/2026/TT-BYT; the dose fields of QĐ 3891/QĐ-BYT (18/12/2025), whose validity after 01/07/2026 is not "
+        "verified.",
+    )
+
+
+def _criterion(code: str) -> str:
+    return f"dateCriterion.where(code.coding.where(system = '{LOINC}' and code = '{code}').exists()).value"
+
+
+def _recommendation() -> Json:
+    schedule = "TT 13/2026/TT-BYT Điều 5 khoản 4: the schedule follows the label and the guidance of Cục Phòng bệnh"
+    path = "ImmunizationRecommendation.recommendation"
+    return structure(
+        "vn-imm-recommendation",
+        "ImmunizationRecommendation",
+        ("Doses that come next", "Mũi tiêm tiếp theo"),
+        "Which doses a person needs and when.",
+        [
+            element(
+                "ImmunizationRecommendation",
+                ("Doses that come next", "Mũi tiêm tiếp theo"),
+                constraint=[
+                    rule(
+                        "vn-imm-forecast-authority",
+                        "warning",
+                        (
+                            "The record does not say by whose schedule it was made: add authority",
+                            "Bản ghi chưa cho biết lịch tiêm của cơ quan nào: hãy thêm authority",
+                        ),
+                        "authority.exists()",
+                        schedule,
+                    )
+                ],
+            ),
+            element(
+                "ImmunizationRecommendation.patient",
+                ("Who the doses are for", "Đối tượng tiêm chủng"),
+                requirements=DATASET,
+                type=reference(own("vn-imm-patient"), url("vn-core-patient")),
+            ),
+            element(
+                path,
+                ("One series", "Một loạt mũi tiêm"),
+                constraint=[
+                    rule(
+                        "vn-imm-forecast-date",
+                        "error",
+                        (
+                            "A dose that is due or overdue says since when: add dateCriterion with LOINC 30980-7",
+                            "Mũi đến lịch hoặc quá lịch phải có ngày đến lịch: hãy thêm dateCriterion với LOINC "
+                            "30980-7",
+                        ),
+                        "forecastStatus.coding.where(code = 'due' or code = 'overdue').empty() or "
+                        f"{_criterion('30980-7')}.exists()",
+                        schedule,
+                    ),
+                    rule(
+                        "vn-imm-forecast-order",
+                        "error",
+                        (
+                            "Earliest, due and latest date are not in this order: correct the dates",
+                            "Ngày sớm nhất, ngày đến lịch và ngày muộn nhất không theo thứ tự: hãy sửa các ngày",
+                        ),
+                        f"iif({_criterion('30981-5')} > {_criterion('30980-7')}, false, "
+                        f"iif({_criterion('30980-7')} > {_criterion('59777-3')}, false, true))",
+                        schedule,
+                    ),
+                ],
+            ),
+            element(
+                f"{path}.vaccineCode",
+                ("Vaccine", "Vắc xin"),
+                requirements=schedule,
+                mustSupport=True,
+                binding=bound("extensible", value_set("vaccine")),
+            ),
+            element(
+                f"{path}.targetDisease",
+                ("Disease", "Bệnh được phòng"),
+                requirements="TT 13/2026/TT-BYT Điều 4 và 5: the duty is by disease",
+                mustSupport=True,
+                binding=bound("extensible", value_set("target-disease")),
+            ),
+            element(
+                f"{path}.forecastStatus",
+                ("Due, overdue, complete, immune or contraindicated", "Tình trạng lịch tiêm"),
+                requirements=schedule,
+                mustSupport=True,
+                binding=bound("required", value_set("forecast-status")),
+            ),
+            element(
+                f"{path}.dateCriterion.code",
+                ("Which date", "Loại ngày"),
+                requirements=schedule,
+                binding=bound("extensible", value_set("forecast-date")),
+            ),
+            element(
+                f"{path}.doseNumber[x]",
+                ("Number of the dose in its series", "Mũi thứ mấy"),
+                requirements="QĐ 3891/QĐ-BYT: dose order",
+                type=[{"code": "positiveInt"}],
+            ),
+        ],
+        f"{schedule}. No VN Core profile of this type was seen.",
+    )
+
+
+def _medication() -> Json:
+    return structure(
+        "vn-imm-medication",
+        url("vn-core-medication"),
+        ("Lot of a vaccine", "Lô vắc xin"),
+        "A vaccine by product and lot, as it is on the vial.",
+        [
+            element("Medication", ("Lot of a vaccine", "Lô vắc xin")),
+            element(
+                "Medication.extension:registrationNumber",
+                ("Registration number", "Số đăng ký"),
+                mustSupport=True,
+            ),
+            demanded(
+                "Medication.code",
+                ("Vaccine", "Vắc xin"),
+                LOT,
+                binding=bound("extensible", value_set("vaccine")),
+                mustSupport=True,
+            ),
+            element("Medication.manufacturer", ("Manufacturer", "Nhà sản xuất"), mustSupport=True),
+            demanded("Medication.batch", ("Lot", "Lô"), LOT),
+            demanded("Medication.batch.lotNumber", ("Number of the lot", "Số lô"), LOT),
+            demanded("Medication.batch.expirationDate", ("Expiry", "Hạn dùng"), LOT),
+        ],
+        f"{LOT}. Luật 44/2024/QH15.",
+    )
