@@ -1,26 +1,29 @@
 """The composition root: settings become a server, once; everything it consists of is in plain sight.
 
-A `Server` is shared by all requests and never changes; a `Context` is one request's view of it. Time and new ids are
+A `Server` is shared by all requests; what changes while it runs is what it knows (`live`), and a request works with
+what was known when it began. A `Context` is one request's view of it. Time and new ids are
 arguments (`Context.now`, `Context.new_id`), so that every answer can be repeated in a test.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
-from zoneinfo import ZoneInfo
+from typing import Literal
 
-import profiles
 from fhir_server import store as storage
-from fhir_server.definitions import Definitions, core_facts, package
+from fhir_server.definitions import Definitions, core_facts
 from fhir_server.definitions.vocabulary import Vocabulary
+from fhir_server.knowledge import WATCHED, Knowledge, Live, packaged, reindex, sources_of
 from fhir_server.search.index import Indexer
 from fhir_server.settings import Settings
 from fhir_server.store import Clock, Limits, Store
 from fhir_server.validation import Validator
-from signing import keys, lists
+from signing import chains, lists
+from signing.chains import Authorities
+from signing.keyring import Keyring
 from signing.keys import SignerSet
+from signing.keystore import Secrets
 from signing.trust import TrustList
 
 
@@ -29,18 +32,52 @@ class Server:
     """Everything that answers requests."""
 
     settings: Settings
-    definitions: Definitions
-    validator: Validator
-    indexer: Indexer
+    live: Live
     vocabulary: Vocabulary
     store: Store
     clock: Clock
-    signers: SignerSet
-    trust: TrustList
+    keyring: Keyring
+    facility_trust: Authorities  # whose certificates facilities sign doses with
     cursor_key: bytes  # signs page links; the same in every process on this database
+    pinned: Knowledge | None = None  # what one request works with; None: what is known at the moment
+
+    @property
+    def signers(self) -> SignerSet:
+        """The keys of this issuer, as they are at this moment."""
+        return self.keyring.signers
+
+    @property
+    def trust(self) -> TrustList:
+        """Whose certificates verify here."""
+        return self.keyring.trust
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What FHIR means here."""
+        return self.pinned or self.live.current
+
+    @property
+    def definitions(self) -> Definitions:
+        """What R4, the packages and the users define."""
+        return self.knowledge.definitions
+
+    @property
+    def validator(self) -> Validator:
+        """Checks resources against the definitions."""
+        return self.knowledge.validator
+
+    @property
+    def indexer(self) -> Indexer:
+        """Makes index entries; its catalogue has the search parameters."""
+        return self.knowledge.indexer
+
+    def at_this_moment(self) -> "Server":
+        """Return this server with what it knows now: definitions that change do not change it."""
+        return replace(self, pinned=self.live.current)
 
     async def close(self) -> None:
         """Let go of the database."""
+        await self.live.close()
         await self.store.close()
 
 
@@ -59,37 +96,39 @@ class Context:
 
 
 def definitions_of(settings: Settings) -> Definitions:
-    """Return R4, the national profiles and the packages that the settings name."""
+    """Return R4, the national profiles and the packages that the settings name; raise NotAPackage."""
     return Definitions(core_facts(), packaged(settings))
 
 
-def packaged(settings: Settings) -> Iterator[dict[str, Any]]:
-    """Yield the resources of the national profiles and of the packages that the settings name; raise NotAPackage."""
-    yield from profiles.resources()
-    for path in settings.packages:
-        yield from package.read(path)
-
-
-def own_url(settings: Settings) -> str:
-    """Return the FHIR base URL that absolute references to resources of this server begin with."""
-    return (settings.base_url or f"http://{settings.host}:{settings.port}/fhir").rstrip("/")
+def secrets_of(settings: Settings) -> Secrets:
+    """Return what opens the keystore; a file of the passphrase may end with a line break. Raise OSError."""
+    file, given, pin = settings.keys_passphrase_file, settings.keys_passphrase, settings.keys_pin
+    passphrase = file.read_bytes().rstrip(b"\r\n") if file else given.get_secret_value().encode() if given else None
+    return Secrets(passphrase, pin.get_secret_value() if pin else None)
 
 
 async def start(settings: Settings, mongodb_uri: str) -> Server:
     """Return a server that is ready; raise NotReplicaSet, Unavailable, NotAPackage or Refused when it cannot be."""
-    definitions = definitions_of(settings)
-    signers = keys.load(settings.keys) if settings.keys else SignerSet(())
-    foreign = lists.load(settings.trust) if settings.trust else TrustList(())
-    database = await storage.connect(mongodb_uri, settings.database, Limits(query=settings.search_timeout))
+    sources = sources_of(settings)
+    foreign = lists.load(settings.trust) if settings.trust else None
+    keyring = Keyring(settings.keys, secrets_of(settings), foreign)
+    limits = Limits(query=settings.search_timeout)
+    database = await storage.connect(mongodb_uri, settings.database, limits, counted=WATCHED)
+    try:
+        live = Live(database, sources)
+        await live.open()
+        cursor_key = await database.secret("page-links")
+    except BaseException:
+        await database.close()
+        raise
+    live.run(reindex.work)
     return Server(
         settings=settings,
-        definitions=definitions,
-        validator=Validator(definitions),
-        indexer=Indexer(definitions, own_url(settings), ZoneInfo(settings.time_zone)),
+        live=live,
         vocabulary=Vocabulary(partial(packaged, settings)),
         store=database,
         clock=Clock(database.node),
-        signers=signers,
-        trust=signers.trust_list() | foreign,
-        cursor_key=await database.secret("page-links"),
+        keyring=keyring,
+        facility_trust=chains.load(settings.facility_trust) if settings.facility_trust else Authorities(),
+        cursor_key=cursor_key,
     )

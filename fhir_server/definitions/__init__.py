@@ -8,6 +8,7 @@ https://hl7.org/fhir/R4/downloads.html · hl7.fhir.r4.core 4.0.1
 
 import gzip
 from collections.abc import Iterable, Mapping
+from copy import copy
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -57,9 +58,7 @@ class Definitions:
         self.periods: dict[str, Mapping[str, tuple[str, str]]] = {}  # system → code → first and last day that it holds
         self._rows: list[Json] = facts["searchParameters"]
         self._add(packages)
-        self._parameters: dict[str, dict[str, SearchParameter]] = {}
-        for row in self._rows:
-            self._parameters.setdefault(row["base"], {})[row["code"]] = _search_parameter(row)
+        self._parameters = _by_base(self._rows)
         self.resource_types: frozenset[str] = frozenset(
             name for name, facts in self._types.items() if facts["kind"] == "resource" and not facts["abstract"]
         )
@@ -82,6 +81,20 @@ class Definitions:
             self._value_sets[url] = valuesets.codes(definition, loaded)
         if parameters := of_type.get("SearchParameter"):
             self._rows = [*self._rows, *compact.search_parameters(parameters, self._rows)]
+
+    def with_search_parameters(self, definitions: Iterable[Json]) -> "Definitions":
+        """Return these definitions and the SearchParameters given; raise KeyError when a composite's part is unknown.
+
+        All else is shared with these.
+        """
+        other = copy(self)
+        other._rows = [*self._rows, *compact.search_parameters(definitions, self._rows)]
+        other._parameters = _by_base(other._rows)
+        return other
+
+    def as_search_parameters(self, definition: Json) -> list[SearchParameter]:
+        """Return what a SearchParameter would be for each of its bases; raise KeyError as above."""
+        return [_search_parameter(row) for row in compact.search_parameters([definition], self._rows)]
 
     def type(self, name: str) -> TypeDefinition | None:
         """Return the type called `name`, or None when R4 has no such type."""
@@ -210,6 +223,13 @@ def _members(children: Iterable[Element]) -> dict[str, Member]:
         else:
             members[element.name] = Member(element, element.types[0].code if element.types else "BackboneElement")
     return members
+
+
+def _by_base(rows: Iterable[Json]) -> dict[str, dict[str, SearchParameter]]:
+    found: dict[str, dict[str, SearchParameter]] = {}
+    for row in rows:
+        found.setdefault(row["base"], {})[row["code"]] = _search_parameter(row)
+    return found
 
 
 def _search_parameter(row: Json) -> SearchParameter:

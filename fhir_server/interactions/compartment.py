@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/compartmentdefinition.html · https://hl7.org/fhir/R4/ht
 
 from typing import Any, NamedTuple
 
-from fhir_server.outcome import BadRequest
+from fhir_server.outcome import BadRequest, Unavailable
 from fhir_server.server import Context
 
 Condition = dict[str, Any]
@@ -31,6 +31,10 @@ def condition(ctx: Context, within: Compartment, type: str) -> Condition:
     catalogue = ctx.server.indexer.catalogue
     linking = ctx.server.definitions.compartments[within.type].get(type, [])
     known = catalogue.parameters(type)
+    for code in linking:
+        if code in known and (building := known[code].building) is not None:
+            en, vi = building.reason
+            raise Unavailable(f"Compartments cannot be searched yet: {code} of {type}: {en}", f"{code} ({type}): {vi}")
     entries = sorted({f"{known[code].name}|{within.id}|{within.type}" for code in linking if code in known})
     linked: Condition = {"ix": {"$in": entries}}
     if type == within.type:

@@ -47,6 +47,8 @@ def check(ctx: Context, type: str, resource: Any) -> Checked:
             expression="resourceType",
         )
     report = ctx.server.validator.validate(resource)
+    if not any(issue.severity in {"error", "fatal"} for issue in report.issues):
+        report = report._replace(issues=(*report.issues, *ctx.server.knowledge.problems(resource)))
     if any(issue.severity in {"error", "fatal"} for issue in report.issues):
         raise Unprocessable(f"The {type} is not valid", issues=report.issues)
     return Checked(resource, report.questions)
@@ -211,8 +213,8 @@ def with_own_id(resource: Any, id: str) -> Any:
     """
     if isinstance(resource, dict) and "id" not in resource:
         raise BadRequest(
-            f"The resource of an update has its id: add \"id\": \"{id[:80]}\", as in the address",
-            f"Tài nguyên khi cập nhật phải có id: hãy thêm \"id\": \"{id[:80]}\" như trong địa chỉ",
+            f'The resource of an update has its id: add "id": "{id[:80]}", as in the address',
+            f'Tài nguyên khi cập nhật phải có id: hãy thêm "id": "{id[:80]}" như trong địa chỉ',
             expression="id",
         )
     return with_id(resource, id)

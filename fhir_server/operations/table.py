@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fhir_server.interactions.answer import Answer
-from fhir_server.operations import certificates, everything, immunization_status, meta, validate
+from fhir_server.operations import (
+    certificate_register,
+    certificates,
+    everything,
+    immunization_status,
+    issue_certificate,
+    meta,
+    reindex,
+    sign_doses,
+    validate,
+)
 from fhir_server.operations.call import Call
+from fhir_server.operations.terminology import expand, lookup, subsumes, translate, validate_code
 from fhir_server.server import Context
 
 CORE = "http://hl7.org/fhir/OperationDefinition"
@@ -21,7 +32,7 @@ Level = Literal["system", "type", "instance"]
 class Operation:
     """An operation by name: where it can be called and what performs it."""
 
-    definition: str  # canonical URL of the OperationDefinition
+    definition: str  # canonical URL of the OperationDefinition; "{type}": each type has one of its own
     levels: tuple[Level, ...]  # (): not by $name, only as a service of its own
     handler: Callable[[Context, Call], Awaitable[Answer]]
     types: tuple[str, ...] = ()  # (): every type
@@ -45,8 +56,69 @@ OPERATIONS = {
         types=("Patient",),
         methods=("GET", "POST"),
     ),
+    "lookup": Operation(
+        f"{CORE}/CodeSystem-lookup", ("type",), lookup.lookup, types=("CodeSystem",), methods=("GET", "POST")
+    ),
+    "validate-code": Operation(
+        f"{CORE}/{{type}}-validate-code",
+        ("type", "instance"),
+        validate_code.validate_code,
+        types=("CodeSystem", "ValueSet"),
+        methods=("GET", "POST"),
+    ),
+    "subsumes": Operation(
+        f"{CORE}/CodeSystem-subsumes",
+        ("type", "instance"),
+        subsumes.subsumes,
+        types=("CodeSystem",),
+        methods=("GET", "POST"),
+    ),
+    "expand": Operation(
+        f"{CORE}/ValueSet-expand", ("type", "instance"), expand.expand, types=("ValueSet",), methods=("GET", "POST")
+    ),
+    "translate": Operation(
+        f"{CORE}/ConceptMap-translate",
+        ("type", "instance"),
+        translate.translate,
+        types=("ConceptMap",),
+        methods=("GET", "POST"),
+    ),
     "issue-certificate": Operation(
-        f"{OWN}/Patient-issue-certificate", ("instance",), certificates.issue, types=("Patient",)
+        f"{OWN}/Patient-issue-certificate", ("instance",), issue_certificate.issue, types=("Patient",)
+    ),
+    "certificates": Operation(
+        f"{OWN}/Patient-certificates",
+        ("instance",),
+        certificate_register.of_person,
+        types=("Patient",),
+        methods=("GET", "POST"),
+    ),
+    "revoke-certificates": Operation(f"{OWN}/revoke-certificates", ("system",), certificate_register.revoke),
+    "signing-input": Operation(
+        f"{OWN}/Immunization-signing-input",
+        ("instance",),
+        sign_doses.signing_input,
+        types=("Immunization",),
+        methods=("GET", "POST"),
+    ),
+    "verify-dose": Operation(
+        f"{OWN}/Immunization-verify-dose", ("instance",), sign_doses.verify, types=("Immunization",)
+    ),
+    "sign-dose": Operation(f"{OWN}/Immunization-sign-dose", ("instance",), sign_doses.sign, types=("Immunization",)),
+    "sign-doses": Operation(f"{OWN}/Immunization-sign-doses", ("type",), sign_doses.sign_many, types=("Immunization",)),
+    "dose-status": Operation(
+        f"{OWN}/Immunization-dose-status",
+        ("instance",),
+        sign_doses.status,
+        types=("Immunization",),
+        methods=("GET", "POST"),
+    ),
+    "signing-report": Operation(
+        f"{OWN}/Immunization-signing-report",
+        ("type",),
+        sign_doses.report,
+        types=("Immunization",),
+        methods=("GET", "POST"),
     ),
     "immunization-status": Operation(
         f"{OWN}/Patient-immunization-status",
@@ -55,7 +127,10 @@ OPERATIONS = {
         types=("Patient",),
         methods=("GET", "POST"),
     ),
+    "reindex": Operation(f"{OWN}/reindex", ("system",), reindex.progress, methods=("GET",)),
+    "reindex-start": Operation(f"{OWN}/reindex-start", ("system",), reindex.start),
     "certificate-verify": Operation("", (), certificates.verify),
     "certificate-picture": Operation("", (), certificates.picture),
+    "certificate-status": Operation("", (), certificate_register.told),
     "certificate-trust-list": Operation("", (), certificates.trust_list),
 }

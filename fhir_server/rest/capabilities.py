@@ -5,10 +5,10 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 
 from dataclasses import replace
 from datetime import date
-from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fhir_server import wire
 from fhir_server.interactions import read
@@ -30,6 +30,8 @@ INTERACTIONS = (
 )
 SYSTEM = ("batch", "transaction", "history-system", "search-system")
 SOFTWARE = "fhir-immunization-server"
+MOST = 64  # statements kept
+_kept: WeakKeyDictionary[Catalogue, dict[tuple[str, Settings, str, date], bytes]] = WeakKeyDictionary()
 MODES = ("full", "normative", "terminology")
 # https://hl7.org/fhir/R4/resourcelist.html: maturity level N
 NORMATIVE = frozenset(
@@ -57,8 +59,18 @@ def statement(ctx: Context, mode: str = "full", shape: Params = ()) -> Answer:
     return replace(answer, tag=blake2b(answer.body or b"", digest_size=8).hexdigest())
 
 
-@lru_cache(maxsize=64)  # the base URL is what the client called the server
 def _written(mode: str, catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> bytes:
+    """Return the statement as JSON; the latest are kept as long as what they tell of is in force."""
+    kept = _kept.setdefault(catalogue, {})
+    key = mode, settings, base_url, today  # the base URL is what the client called the server
+    if key not in kept:
+        while len(kept) >= MOST:
+            kept.pop(next(iter(kept)))
+        kept[key] = _statement(mode, catalogue, settings, base_url, today)
+    return kept[key]
+
+
+def _statement(mode: str, catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> bytes:
     if mode == "terminology":
         return wire.dumps(terminology(base_url, today))
     whole = capabilities(catalogue, settings, base_url, today)
@@ -187,7 +199,7 @@ def _operations(level: str, type: str | None) -> list[Json]:
     """Return the operations of the system, or those that a type or its instances have."""
     levels = {"system"} if level == "system" else {"type", "instance"}
     return [
-        {"name": name, "definition": operation.definition}
+        {"name": name, "definition": operation.definition.replace("{type}", type or "Resource")}
         for name, operation in OPERATIONS.items()
         if levels & set(operation.levels) and (type is None or not operation.types or type in operation.types)
     ]

@@ -38,6 +38,7 @@ async def dispatch(ctx: Context, interaction: Interaction) -> Answer:
     try:
         authorise(ctx, interaction)
         answer = await perform(ctx, interaction)
+        await ctx.server.live.caught_up()  # definitions just stored have effect when their sender is told so
         status = answer.status
         return answer
     except Exception as error:

@@ -109,6 +109,7 @@ class _Reading:
         """Return the parameter of `type` called `code`, which can be searched."""
         parameters = self.catalogue.parameters(type)
         parameter = parameters.get(code)
+        require_built(self.name, parameter)
         reason = parameter.unsupported if parameter is not None else special.REASONS.get(code)
         if reason is not None:
             raise self.refused(
@@ -219,6 +220,22 @@ class _Reading:
                 f"the chain may lead to more than {LINKS} kinds of resources: name them, as in subject:Patient.name",
                 f"chuỗi có thể dẫn tới hơn {LINKS} loại tài nguyên: hãy nêu rõ loại, ví dụ subject:Patient.name",
                 ignorable=False,
+            )
+
+
+def require_built(name: str, *parameters: Parameter | None) -> None:
+    """Raise Refused when the index of one of `parameters` is still being made; `name` is what the client wrote.
+
+    This is not to be ignored, not even along a chain to several types: the search would silently find too little.
+    """
+    for parameter in parameters:
+        if parameter is not None and parameter.building is not None:
+            en, vi = parameter.building.reason
+            raise Refused(
+                f"{name[:200]}: {parameter.code} cannot be searched yet: {en}",
+                f"{name[:200]}: chưa tìm theo {parameter.code} được: {vi}",
+                ignorable=False,
+                code="transient",
             )
 
 

@@ -4,13 +4,14 @@ https://hl7.org/fhir/R4/search.html · https://hl7.org/fhir/R4/compartmentdefini
 """
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from fhir_server.definitions import Definitions
 from fhir_server.outcome import Unprocessable
 from fhir_server.search.entries import PRESENT
-from fhir_server.search.parameters import BUILT_IN, Catalogue, Parameter
+from fhir_server.search.parameters import BUILT_IN, Catalogue, Parameter, Unbuilt
 from fhir_server.search.types import composite
 from fhir_server.search.values import Reader
 
@@ -56,6 +57,22 @@ class Indexer:
         self.catalogue = Catalogue(definitions, base_url, zone)
         self._types: dict[str, _Type] = {}
 
+    def without(self, unbuilt: Unbuilt) -> "Indexer":
+        """Return an indexer that makes the same entries, while its catalogue refuses searches by those `unbuilt`."""
+        other = copy(self)
+        other.catalogue = self.catalogue.without(unbuilt)
+        return other
+
+    def prepare(self, types: Iterable[str]) -> None:
+        """Compile the rules of `types` now."""
+        for type in types:
+            self._rules(type)
+
+    @property
+    def prepared(self) -> frozenset[str]:
+        """The types of which resources were indexed."""
+        return frozenset(self._types)
+
     def index(self, resource: Json) -> Index:
         """Return the entries and the patient compartment of a structurally valid resource.
 
@@ -87,7 +104,7 @@ class Indexer:
         return rules
 
     def _compile(self, type: str) -> _Type:
-        parameters = self.catalogue.parameters(type)
+        parameters = self.catalogue.indexed(type)
         linking = self.catalogue.definitions.compartments["Patient"].get(type, [])
         rules = _Type({}, [], [], tuple(f"{parameters[code].name}|" for code in linking if code in parameters))
         for code, parameter in parameters.items():

@@ -69,6 +69,10 @@ class Building:
     total: int = 0
     failed: bool = False  # some resources could not be indexed: it does not go on by itself
 
+    def follow(self, newer: "Building") -> None:
+        """Take over how far it is."""
+        self.done, self.total, self.failed = newer.done, newer.total, newer.failed
+
     @property
     def reason(self) -> tuple[str, str]:
         """Why it cannot be searched yet (en, vi)."""

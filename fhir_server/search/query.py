@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from fhir_server.outcome import BadRequest, Issue, NotSupported
 from fhir_server.search import criteria, expression
-from fhir_server.search.criteria import Refused, Wanted, refers
+from fhir_server.search.criteria import Refused, Wanted, refers, require_built
 from fhir_server.search.parameters import Catalogue, Parameter, searchable
 
 Total = Literal["none", "estimate", "accurate"]
@@ -227,6 +227,7 @@ def _sort(draft: _Draft, name: str, text: str) -> tuple[Sort, ...]:
     for key in keys:
         code = key.strip().removeprefix("-")
         parameter = parameters.get(code)
+        require_built(name, parameter)
         if parameter is None or parameter.unsupported is not None or parameter.type in UNSORTABLE:
             there_are = ", ".join(each for each in searchable(parameters) if parameters[each].type not in UNSORTABLE)
             raise Refused(
@@ -290,6 +291,7 @@ def _joining(draft: _Draft, base: str, iterate: bool, source: str, code: str, ta
             return ()
     known = draft.catalogue.parameters(source)
     chosen = known.values() if code == "*" else [known[code]] if code in known else []
+    require_built(base, *(each for each in chosen if each.type == "reference"))
     found = (
         each.name
         for each in chosen

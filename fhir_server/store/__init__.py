@@ -6,6 +6,8 @@ https://hl7.org/fhir/R4/http.html
 from fhir_server.store.database import Limits, Store, connect
 from fhir_server.store.documents import LAST_SEQUENCE, Clock, Put, Stored, last_updated, sequence_at
 from fhir_server.store.failures import ClaimTaken, NotReplicaSet, VersionConflict
+from fhir_server.store.indexing import Entry, Job, State
+from fhir_server.store.packages import Member, Record
 from fhir_server.store.queries import ID, Found, SortKey
 from fhir_server.store.register import Certificate, Register, Revocation, Withdrawal
 
@@ -15,13 +17,18 @@ __all__ = [
     "Certificate",
     "ClaimTaken",
     "Clock",
+    "Entry",
     "Found",
+    "Job",
     "Limits",
+    "Member",
     "NotReplicaSet",
     "Put",
+    "Record",
     "Register",
     "Revocation",
     "SortKey",
+    "State",
     "Store",
     "Stored",
     "VersionConflict",

@@ -6,7 +6,9 @@ Writes are acknowledged when a majority has them in its journal, reads see what 
 to the primary: who was told that a write is stored reads it at once, and it survives the loss of a member.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from secrets import token_bytes
 from types import TracebackType
@@ -22,7 +24,10 @@ from fhir_server.store.concepts import Concepts
 from fhir_server.store.documents import LAST_SEQUENCE, NODES, Put, Stored
 from fhir_server.store.explaining import Cost
 from fhir_server.store.failures import NotReplicaSet, answering
+from fhir_server.store.indexing import Indexing
 from fhir_server.store.layout import Document, Layout
+from fhir_server.store.packages import Packages
+from fhir_server.store.processes import Processes
 from fhir_server.store.queries import Condition, Found, Key, Queries, SortKey
 from fhir_server.store.reads import Reads
 from fhir_server.store.register import Certificate, Register, Withdrawal
@@ -55,7 +60,14 @@ class Store:
     `node` is a number for a Clock: different for each of the last thousand stores connected to this database.
     """
 
-    def __init__(self, client: AsyncMongoClient[Document], database: str, node: int, limits: Limits):
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        database: str,
+        node: int,
+        limits: Limits,
+        counted: frozenset[str] = frozenset(),
+    ):
         self.node = node
         self._client = client
         self._database = database
@@ -65,6 +77,11 @@ class Store:
         self._queries = Queries(layout, limits.query)
         self._changes = Changes(layout, limits.query)
         self.concepts = Concepts(layout, limits.query)
+        self.indexing = Indexing(layout, limits.query)
+        self.packages = Packages(layout, limits.query)
+        self.processes = Processes(layout.database, node)
+        self._counted = counted
+        self._counting = asyncio.Lock()  # those that count would only disturb each other
         self._writes = Writes(layout, waiting=limits.waiting, group=limits.group)
         self._transactions = Transactions(
             layout, together=limits.transactions, waiting=limits.waiting, seconds=limits.transaction / 1000
@@ -132,7 +149,7 @@ class Store:
 
     async def write(self, put: Put) -> None:
         """Store `put`; raise VersionConflict, ClaimTaken, TooLarge or Unavailable."""
-        await self._writes.write(put)
+        await self.commit([put])
 
     async def commit(
         self, puts: Sequence[Put], *, issued: Sequence[Certificate] = (), withdrawn: Withdrawal | None = None
@@ -141,15 +158,25 @@ class Store:
 
         With them, all or nothing too, the certificates `issued`, and what is `withdrawn`.
         """
+        self.processes.require()
+        counted = not self._counted.isdisjoint(put.new.type for put in puts)
         if issued or withdrawn:
             await self.register.ensure()
+        if issued or withdrawn or counted:
+            generation = 0
 
             async def also(session: AsyncClientSession) -> None:
+                nonlocal generation
                 if withdrawn:
                     await self.register.withdraw_within(withdrawn, session)
-                await self.register.add_within(issued, session)
+                if issued:
+                    await self.register.add_within(issued, session)
+                if counted:
+                    generation = await self.processes.count(session)
 
-            await self._transactions.commit(puts, also)
+            async with self._counting if counted else nullcontext():
+                await self._transactions.commit(puts, also)
+            self.processes.hear(generation)
         elif len(puts) == 1:
             await self._writes.write(puts[0])
         elif puts:
@@ -233,8 +260,13 @@ class Store:
         await self.close()
 
 
-async def connect(uri: str, database: str = "fhir", limits: Limits | None = None) -> Store:
-    """Return the store in `database` at `uri`; raise NotReplicaSet or Unavailable."""
+async def connect(
+    uri: str, database: str = "fhir", limits: Limits | None = None, counted: frozenset[str] = frozenset()
+) -> Store:
+    """Return the store in `database` at `uri`; raise NotReplicaSet or Unavailable.
+
+    Commits of resources whose types are `counted` count up the generation of the definitions.
+    """
     limits = limits or Limits()
     client = _client(uri, limits)
     try:
@@ -244,7 +276,7 @@ async def connect(uri: str, database: str = "fhir", limits: Limits | None = None
     except BaseException:
         await client.close()
         raise
-    return Store(client, database, node, limits)
+    return Store(client, database, node, limits, counted)
 
 
 def _client(uri: str, limits: Limits) -> AsyncMongoClient[Document]:

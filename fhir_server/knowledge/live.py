@@ -1,0 +1,230 @@
+"""Knowledge while the server runs: taken up anew when definitions are stored, here or by another process.
+
+https://hl7.org/fhir/R4/conformance-module.html
+
+Every commit that writes a definition counts up a generation (`store.processes`). A process that sees a new one reads
+the definitions stored, records which rules of indexing follow from them, and only then works by them. Parameters that
+are not built for every stored resource cannot be searched by (`reindex` builds them).
+"""
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+from fhir_server.knowledge.built import WATCHED, Knowledge, Sources, knowledge_of
+from fhir_server.outcome import FhirError
+from fhir_server.search import custom
+from fhir_server.search.parameters import Building
+from fhir_server.store import State, Store
+
+Json = dict[str, Any]
+Key = tuple[str, str]  # resource type, id
+
+TICK = 0.4  # seconds between looks at what others have stored
+TELL = 2.0  # seconds after which a process repeats that it is there
+PATIENCE = 30.0  # seconds for which requests under older knowledge keep the others waiting
+LARGEST = 4 * 1024 * 1024  # bytes of a definition; larger ones are for the terminology service alone
+PACKAGE = "https://fhir.tiemchung.vn/CodeSystem/package"  # of the tag that says which package a resource came with
+
+log = logging.getLogger("fhir_server.knowledge")
+
+
+class _Stored(NamedTuple):
+    """A definition as it is stored."""
+
+    sequence: int
+    package: str | None  # that it came with
+    resource: Json | None  # None: not in force in any case
+
+
+class Live:
+    """The knowledge of one process; `current` is what new requests work with."""
+
+    def __init__(self, store: Store, sources: Sources):
+        self.store = store
+        self.sources = sources
+        # What the entries of a resource depend on besides definitions: processes that differ in it wait for each other.
+        self.environment = blake2b(f"{sources.configured_url} {sources.zone.key}".encode(), digest_size=8).hexdigest()
+        self._stored: dict[Key, _Stored] = {}
+        self._packages: frozenset[str] = frozenset()
+        self._complete: Knowledge | None = None  # as if everything were built
+        self._current: Knowledge | None = None
+        self._unbuilt: dict[str, dict[str, Building]] = {}
+        self._retired: list[tuple[float, weakref.ref[Knowledge]]] = []
+        self._lock = asyncio.Lock()
+        self._told: tuple[int, float] = (0, 0.0)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def current(self) -> Knowledge:
+        """What new requests work with."""
+        assert self._current is not None, "open() comes first"
+        return self._current
+
+    async def open(self) -> None:
+        """Take up what is stored; raise Unavailable."""
+        await self.store.processes.prepare()
+        await self.refresh()
+
+    def run(self, work: Callable[["Live"], Awaitable[None]]) -> None:
+        """Follow what others store, and do `work` when the index of a type is to be built, until `close`."""
+        self._task = asyncio.create_task(self._run(work))
+
+    async def close(self) -> None:
+        """Stop, and tell the others."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self.store.processes.leave()
+        except FhirError:
+            log.info("the database is away: the others find out by themselves that this process has ended")
+
+    async def caught_up(self) -> None:
+        """Return when the definitions that this process has committed are in force; at once when there are none."""
+        if self.store.processes.heard > self.current.generation:
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take up what is stored, if it is new and whole."""
+        async with self._lock:
+            now = await self.store.processes.current()
+            if self._complete is not None and (now.changing or now.number <= self._complete.generation):
+                return
+            previous = None if await self._read() else self._complete
+            found = [each.resource for each in sorted(self._stored.values(), key=_precedence) if self._in_force(each)]
+            stored = [resource for resource in found if resource is not None]
+            knowledge = await asyncio.to_thread(knowledge_of, self.sources, stored, now.number, previous)
+            if self._complete is not None:  # what was compiled is compiled before requests need it
+                await asyncio.to_thread(knowledge.indexer.prepare, self._complete.indexer.prepared)
+            states = await self._record(knowledge)
+            self._complete = knowledge
+            self._take(_unbuilt(knowledge, states), anew=True)
+        for url, issues in knowledge.refused.items():
+            log.warning("SearchParameter %s is stored but cannot be searched by: %s", url, issues[0].en)
+        await self._tell()
+
+    async def _read(self) -> bool:
+        """Read the definitions that are new or changed; return whether other than search parameters are among them."""
+        packages = await self.store.packages.names()
+        told = await self.store.packages.definitions(sorted(WATCHED), LARGEST)
+        gone = self._stored.keys() - told.keys()
+        changed = {
+            key for key, sequence in told.items() if key not in self._stored or self._stored[key].sequence != sequence
+        }
+        read = await self.store.read_many(changed)
+        for key in gone:
+            del self._stored[key]
+        for key in changed:
+            stored = read.get(key)
+            if stored is not None and stored.raw is not None:
+                self._stored[key] = self._definition(stored.sequence, orjson.loads(stored.raw))
+        others = packages != self._packages
+        self._packages = packages
+        return others or any(type != "SearchParameter" for type, _ in (*gone, *changed))
+
+    def _definition(self, sequence: int, resource: Json) -> _Stored:
+        tags = resource.get("meta", {}).get("tag", ())
+        codes = [str(tag.get("code", "")) for tag in tags if tag.get("system") == PACKAGE]
+        package = codes[0].partition("#")[0] if codes else None
+        useful = bool(resource.get("url")) and package not in self.sources.packages
+        if resource["resourceType"] == "SearchParameter":
+            useful = useful and (package is not None or custom.in_force(resource))
+        return _Stored(sequence, package, resource if useful else None)
+
+    def _in_force(self, stored: _Stored) -> bool:
+        return stored.package is None or stored.package in self._packages
+
+    async def _record(self, knowledge: Knowledge) -> Mapping[str, State]:
+        """Record the rules that follow from `knowledge`, before anything is written by them; return the states."""
+        states = await self.store.indexing.states()
+        unknown = {type: each for type, each in knowledge.rules.items() if type not in states}
+        other = {type: each for type, each in knowledge.rules.items() if type in states and states[type].wanted != each}
+        if not (unknown or other):
+            return states
+        await self.store.indexing.begin(unknown, knowledge.generation)
+        await self.store.indexing.want(other, knowledge.generation)
+        return await self.store.indexing.states()
+
+    def _take(self, unbuilt: dict[str, dict[str, Building]], *, anew: bool = False) -> None:
+        """Let new requests work with what is complete but for `unbuilt`."""
+        if not anew and _names(unbuilt) == _names(self._unbuilt):
+            for type, each in unbuilt.items():  # no more than how far they are has changed
+                for name, building in each.items():
+                    self._unbuilt[type][name].follow(building)
+            return
+        assert self._complete is not None
+        if self._current is not None:
+            self._retired.append((asyncio.get_running_loop().time(), weakref.ref(self._current)))
+        self._unbuilt = unbuilt
+        self._current = self._complete.without(unbuilt) if unbuilt else self._complete
+
+    async def watch(self) -> None:
+        """Look once at what others have done: definitions, and how far the index is."""
+        await self.refresh()
+        assert self._complete is not None
+        states = await self.store.indexing.states(open=True, types=self._unbuilt)
+        self._take(_unbuilt(self._complete, states))
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """Tell the others by which generation this process works, all of its requests included."""
+        now = asyncio.get_running_loop().time()
+        self._retired = [(since, each) for since, each in self._retired if each() and now - since < PATIENCE]
+        used = [each.generation for _, ref in self._retired if (each := ref()) is not None]
+        oldest = min([self.current.generation, *used])
+        if oldest != self._told[0] or now - self._told[1] >= TELL:
+            await self.store.processes.tell(oldest, self.environment)
+            self._told = (oldest, now)
+
+    async def _run(self, work: Callable[["Live"], Awaitable[None]]) -> None:
+        working: asyncio.Task[None] | None = None
+        try:
+            while True:
+                await asyncio.sleep(TICK)
+                try:
+                    await self.watch()
+                except FhirError as error:
+                    log.warning("definitions cannot be followed at this moment: %s", error)
+                    continue
+                if working is None or working.done():
+                    working = asyncio.create_task(_logged(work(self)))
+        finally:
+            if working is not None:
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+
+
+async def _logged(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except FhirError as error:
+        log.warning("the index cannot be built at this moment: %s", error)
+    except Exception:
+        log.exception("the index cannot be built")
+
+
+def _precedence(stored: _Stored) -> tuple[bool, int]:
+    """What somebody stored counts more than what came with a package, later more than earlier."""
+    return stored.package is None, stored.sequence
+
+
+def _unbuilt(knowledge: Knowledge, states: Mapping[str, State]) -> dict[str, dict[str, Building]]:
+    """Return what cannot be searched by yet, by resource type and name of the entries."""
+    found: dict[str, dict[str, Building]] = {}
+    for type, state in states.items():
+        missing = knowledge.rules.get(type, frozenset()) - state.built
+        if missing:
+            job = state.job
+            building = Building(job.done, job.total, bool(job.failed and not state.open)) if job else Building()
+            found[type] = {rule.partition(" ")[0]: building for rule in missing}
+    return found
+
+
+def _names(unbuilt: Mapping[str, Mapping[str, Building]]) -> set[tuple[str, str]]:
+    return {(type, name) for type, each in unbuilt.items() for name in each}
