@@ -32,6 +32,7 @@ class Rule(NamedTuple):
     region: str | None
     description: Mapping[str, str]  # by language
     logic: Any
+    row: Mapping[str, Any]  # the rule as it was distributed
 
 
 class Rulebook(NamedTuple):
@@ -149,6 +150,7 @@ def rule(row: Any) -> Rule:
             row.get("Region"),
             {str(text["lang"]): str(text["desc"]) for text in row.get("Description", ())},
             row["Logic"],
+            row,
         )
     except Refused:
         raise

@@ -6,7 +6,7 @@ https://spec.smarthealth.cards/#determining-keys-associated-with-an-issuer
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -166,34 +166,42 @@ class TrustList:
                 return signer
         return None
 
-    @cached_property
-    def _by_thumbprint(self) -> dict[str, tuple[CardKey, ...]]:
-        keys = [*self.cards]
+    def every_card_key(self) -> Iterator[CardKey]:
+        """Return the keys that issuers of health cards published, and those that the certificates of signers hold."""
+        yield from self.cards
         for signer in self.signers:
             if signer.algorithm == ES256:
                 kid = jwk.thumbprint(signer.public_key)
-                keys += [CardKey(kid, signer.public_key, origin, None, signer) for origin in signer.origins or (None,)]
+                for origin in signer.origins or (None,):
+                    yield CardKey(kid, signer.public_key, origin, None, signer)
+
+    @cached_property
+    def _by_thumbprint(self) -> dict[str, tuple[CardKey, ...]]:
         found: dict[str, tuple[CardKey, ...]] = {}
-        for key in keys:
+        for key in self.every_card_key():
             found[key.kid] = (*found.get(key.kid, ()), key)
         return found
 
     @cached_property
     def json(self) -> str:
-        """The document signers as they are published; equal lists give equal text."""
+        """The signers and authorities as the gateway publishes them (TrustListDto); equal lists give equal text."""
+        rows: list[tuple[str, bytes, DocumentSigner | Authority]]
+        rows = [("DSC", signer.kid, signer) for signer in self.signers]
+        rows += [("CSCA", sha256(above.certificate).digest()[:8], above) for above in self.authorities]
         entries = [
             {
-                "kid": b64encode(signer.kid).decode(),
-                "country": signer.country,
-                "certificateType": "DSC",
-                "thumbprint": signer.thumbprint,
-                "notBefore": signer.not_before.isoformat(),
-                "notAfter": signer.not_after.isoformat(),
-                "rawData": b64encode(signer.certificate).decode(),
+                "kid": b64encode(kid).decode(),
+                "timestamp": listed.not_before.isoformat(),
+                "country": listed.country,
+                "certificateType": type,
+                "thumbprint": sha256(listed.certificate).hexdigest(),
+                "notBefore": listed.not_before.isoformat(),
+                "notAfter": listed.not_after.isoformat(),
+                "rawData": b64encode(listed.certificate).decode(),
             }
-            for signer in self.signers
+            for type, kid, listed in rows
         ]
-        return json.dumps({"certificates": entries}, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
 
     @cached_property
     def digest(self) -> str:

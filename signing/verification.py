@@ -179,7 +179,7 @@ def key_usage(signer: DocumentSigner | None, kinds: frozenset[str] | None) -> St
     """
     if signer is None:
         return NOT_REACHED["key-usage"]
-    allowed = _allowed(signer.extended_key_usage)
+    allowed = kinds_allowed(signer.extended_key_usage)
     if not allowed or kinds is None or (kinds and kinds <= allowed):
         return OK["key-usage"]
     detail = f"the signer may only sign the kinds {', '.join(sorted(allowed))} (v vaccination, t test, r recovery)"
@@ -187,7 +187,8 @@ def key_usage(signer: DocumentSigner | None, kinds: frozenset[str] | None) -> St
 
 
 @lru_cache(maxsize=64)
-def _allowed(usages: frozenset[str]) -> frozenset[str]:
+def kinds_allowed(usages: frozenset[str]) -> frozenset[str]:
+    """Return the kinds (v, t, r) that extended key usages limit a signer to; none: it is not limited."""
     return frozenset(_USAGES[usage] for usage in usages if usage in _USAGES)
 
 
