@@ -51,6 +51,27 @@ class Vocabulary:
         """Return the canonical URLs of everything of `type` that ships, in order."""
         return sorted({*_core().places[type], *(url for kind, url in self._packed if kind == type)})
 
+    def maps(self, end: str, system: str) -> frozenset[str]:
+        """Return the canonical URLs of the concept maps that ship with a group whose `end` (source, target) it is."""
+        with self._reading:
+            return self._ends.get((end, system), frozenset())
+
+    @cached_property
+    def _ends(self) -> dict[tuple[str, str], frozenset[str]]:
+        found: dict[tuple[str, str], set[str]] = {}
+        core = _core()
+        packed = [
+            (url, zlib.decompress(raw))
+            for (type, url), rows in self._packages_read.items()
+            for _, raw in rows
+            if type == "ConceptMap"
+        ]
+        for url, raw in [*packed, *((url, core.find("ConceptMap", url) or b"{}") for url in core.places["ConceptMap"])]:
+            for group in orjson.loads(raw).get("group", ()):
+                for end in ("source", "target"):
+                    found.setdefault((end, group.get(end, "")), set()).add(url)
+        return {key: frozenset(urls) for key, urls in found.items()}
+
     @property
     def _packed(self) -> dict[tuple[str, str], list[tuple[str, bytes]]]:
         with self._reading:  # readers may be threads

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from fhir_server.interactions import canonicals, systems
-from fhir_server.interactions.systems import Source
+from fhir_server.interactions.systems import Listed, Source
 from fhir_server.outcome import FhirError, Issue, Unprocessable
 from fhir_server.server import Context
 from terminology import valuesets
 from terminology.concepts import Concept
-from terminology.conditions import Active, Condition, Every, Holds, Some, predicate
+from terminology.conditions import Active, Condition, Every, Some, predicate
 from terminology.systems import display, is_name
 from terminology.valuesets import Part, Plan, Versions
 
@@ -60,7 +61,7 @@ async def members(ctx: Context, asked: Sequence[Asked], at: date | None = None) 
     """
     canonical = list(dict.fromkeys(value_set for value_set, _, _ in asked))
     plans = dict(zip(canonical, await asyncio.gather(*(_planned(ctx, each) for each in canonical)), strict=True))
-    seen = Circumstances(at or ctx.now.date())
+    seen = Circumstances(at or today(ctx))
     return await asyncio.gather(*(_member(ctx, plans[url], Coded(system, code), seen) for url, system, code in asked))
 
 
@@ -121,13 +122,8 @@ def _unusable(value_set: Json, reason: str, code: str) -> Unprocessable:
 
 async def _concept(source: Source | None, part: Part, code: str) -> Concept | None:
     """Return a concept as its code system has it; where that is not known (in full), as the value set lists it."""
-    if source is not None:
-        found = (await source.find([code])).get(code)
-        if found is not None or source.head.complete:
-            return found
-    if code in part.listed:
-        return Concept({"code": code, **part.listed[code]}, 0)
-    return None
+    whole = source if source is not None and source.head.complete else Listed(part.system, source, part.listed)
+    return (await whole.find([code])).get(code)
 
 
 async def _tried(source: Source | None, condition: Condition, concept: Concept) -> bool:
@@ -284,6 +280,6 @@ def _hint(coded: Coded, concept: Concept, seen: Circumstances) -> Text | None:
     return None
 
 
-def holding(condition: Condition, at: date) -> Condition:
-    """Return `condition` narrowed to the concepts in force on that day."""
-    return Every((condition, Holds(at)))
+def today(ctx: Context) -> date:
+    """Return the day that it is where the server is."""
+    return ctx.now.astimezone(ZoneInfo(ctx.server.settings.time_zone)).date()

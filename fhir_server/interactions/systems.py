@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/codesystem.html
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from fhir_server.interactions import canonicals
@@ -125,6 +125,29 @@ class Rows:
                 return Not(self._simplified(part))
             case _:
                 return condition
+
+
+class Listed:
+    """A code system of which not everything, or nothing, is known: what a value set says of its codes counts too."""
+
+    def __init__(self, url: str, known: Source | None, listed: Mapping[str, Json]):
+        self.head = Head(url, complete=False) if known is None else known.head
+        self._known = known
+        self._listed = listed
+
+    async def find(self, codes: Iterable[str]) -> dict[str, Concept]:
+        wanted = list(codes)
+        said = {code: Concept({**self._listed[code], "code": code}, 0) for code in wanted if code in self._listed}
+        return said if self._known is None else {**said, **await self._known.find(wanted)}
+
+    async def settled(self, condition: Condition) -> Condition:
+        return condition if self._known is None else await self._known.settled(condition)
+
+    async def select(self, condition: Condition, skip: int, limit: int) -> Page:
+        raise ValueError("what is not listed is not known")
+
+    async def children(self, code: str) -> list[Concept]:
+        return [] if self._known is None else await self._known.children(code)
 
 
 async def _nothing() -> list[Concept]:

@@ -28,8 +28,8 @@ class Call(Protocol):
 def inputs(call: Call, known: tuple[str, ...], lists: tuple[str, ...] = (), *, body: bool = True) -> dict[str, Any]:
     """Return the input parameters by name, each once; raise BadRequest on an unknown or repeated one.
 
-    Those in `lists` may be repeated; their values are texts, given joined by commas. Without `body` only the address
-    is read: the body is what the operation is about.
+    Those in `lists` may be repeated: texts are given joined by commas, other values as a list. Without `body` only
+    the address is read: the body is what the operation is about. A parameter made of parts has them as its value.
     """
     given: list[tuple[str, Any]] = [pair for pair in call.params if pair[0] not in {"_format", "_pretty"}]
     if body and call.resource is not None:
@@ -38,6 +38,9 @@ def inputs(call: Call, known: tuple[str, ...], lists: tuple[str, ...] = (), *, b
     for name, value in given:
         if name in lists and isinstance(values.get(name), str) and isinstance(value, str):
             values[name] += f",{value}"
+            continue
+        if name in lists and not isinstance(value, str):
+            values[name] = [*values.get(name, ()), value]
             continue
         if name not in known or name in values:
             problem_en, problem_vi = (
@@ -62,7 +65,8 @@ def _of_parameters(resource: Any) -> list[tuple[str, Any]]:
 
 def _of_row(row: Any) -> tuple[str, Any]:
     name = row.get("name") if isinstance(row, dict) else None
-    values = [row[key] for key in row if key == "resource" or key.startswith("value")] if isinstance(row, dict) else []
+    holds = ("resource", "part")
+    values = [row[key] for key in row if key in holds or key.startswith("value")] if isinstance(row, dict) else []
     if not isinstance(name, str) or len(values) != 1:
         raise BadRequest(
             "Each parameter has a name and one value or resource",
