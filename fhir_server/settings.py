@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -56,12 +56,28 @@ class Settings(BaseSettings):
     time_zone: Annotated[str, Field(description="Zone of dates and times that name none")] = "Asia/Ho_Chi_Minh"
     max_chain: Annotated[int, Field(description="Most resources that one step of a chain may match", ge=1)] = 10000
     max_include: Annotated[int, Field(description="Most resources included in one page", ge=1)] = 1000
+    max_expansion: Annotated[int, Field(description="Most codes in one answer of $expand", ge=1, le=100_000)] = 10_000
     search_timeout: Annotated[int, Field(description="Longest time for one database query, ms", ge=100)] = 10000
 
     # How it signs
     keys: Annotated[Path | None, Field(description="Folder of the signing keys and certificates (PEM)")] = None
+    keys_passphrase: Annotated[SecretStr | None, Field(description="Passphrase of the key files")] = None
+    keys_passphrase_file: Annotated[Path | None, Field(description="File that holds the passphrase of the keys")] = None
+    keys_pin: Annotated[SecretStr | None, Field(description="PIN of the token (PKCS #11) that holds keys")] = None
     trust: Annotated[Path | None, Field(description="Folder or file of further trusted signer certificates")] = None
     certificate_issuer: Annotated[str, Field(description="Issuer as certificates name it", max_length=80)] = "Bộ Y tế"
+    issuer_url: Annotated[
+        str,
+        Field(
+            description="Address (https) under which SMART Health Cards say their keys are", pattern=r"^https://[^/]"
+        ),
+    ] = "https://localhost"
+    signed_doses: Annotated[
+        Check, Field(description="Certify only doses that their facility has signed as they are now")
+    ] = Check.OFF
+    facility_trust: Annotated[
+        Path | None, Field(description="Authorities (PEM file or folder) of the certificates that facilities sign with")
+    ] = None
 
     # How it speaks
     language: Annotated[

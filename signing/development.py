@@ -5,19 +5,19 @@ https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
 Their names say that they vouch for nothing; a country's real keys come from its own authority.
 """
 
-import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from signing.algorithms import ES256, NAMES, PS256, PrivateKey
-from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, SigningKey, signing_key
+from signing import keystore
+from signing.algorithms import ES256, NAMES, PrivateKey
+from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, SigningKey, State, signing_key
 from signing.refusal import Refused
 
 VACCINATION = x509.ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.2")
@@ -49,14 +49,14 @@ def signer(
     under: Authority, now: datetime, algorithm: int = ES256, country: str = "VN", days: int = SIGNER_DAYS
 ) -> SigningKey:
     """Make a document signer for vaccination certificates, valid for `days` from `now`, but no longer than `under`."""
-    key: PrivateKey
-    match algorithm:
-        case -7:
-            key = ec.generate_private_key(ec.SECP256R1())
-        case -37:
-            key = rsa.generate_private_key(65537, 2048)
-        case _:
-            raise Refused("algorithm", f"{algorithm} is neither ES256 ({ES256}) nor PS256 ({PS256})")
+    key, certificate = _signer(under, now, algorithm, country, days)
+    return signing_key(key, certificate.public_bytes(Encoding.DER))
+
+
+def _signer(
+    under: Authority, now: datetime, algorithm: int, country: str, days: int
+) -> tuple[PrivateKey, x509.Certificate]:
+    key: PrivateKey = keystore.generate(algorithm, rsa_bits=2048)  # as the ministry's own signer of 2021 has
     name = _name(country, f"Development DSC {NAMES[algorithm]} - vouches for nothing")
     remaining = (under.certificate.not_valid_after_utc - now).days
     certificate = (
@@ -69,43 +69,49 @@ def signer(
         )
         .sign(under.private_key, SHA256())
     )
-    return signing_key(key, certificate.public_bytes(Encoding.DER))
+    return key, certificate
 
 
-def generate(folder: Path, now: datetime, algorithm: int = ES256, country: str = "VN") -> SigningKey:
+def generate(
+    folder: Path,
+    now: datetime,
+    algorithm: int = ES256,
+    country: str = "VN",
+    *,
+    passphrase: bytes | None = None,
+    state: State = State.CURRENT,
+) -> SigningKey:
     """Add a document signer to `folder`, made if need be, under the authority kept there; key files get mode 0600.
 
     Raise Refused when the authority kept there cannot be used, OSError when the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (folder / f"csca{CERTIFICATE_SUFFIX}").exists():
-        above = _read_authority(folder)
+        above = _read_authority(folder, passphrase)
     else:
         above = authority(now, country)
-        _write(folder, "csca", above.private_key, above.certificate)
-    made = signer(above, now, algorithm, country)
-    name = f"dsc-{NAMES[algorithm].lower()}-{made.kid.hex()}"
-    _write(folder, name, made.private_key, x509.load_der_x509_certificate(made.signer.certificate))
+        _write(folder, "csca", above.private_key, above.certificate, passphrase)
+    private_key, certificate = _signer(above, now, algorithm, country, SIGNER_DAYS)
+    made = signing_key(private_key, certificate.public_bytes(Encoding.DER), state)
+    if state != State.CURRENT:
+        keystore.write_states(folder, {made.kid.hex(): state})
+    _write(folder, f"dsc-{NAMES[algorithm].lower()}-{made.kid.hex()}", private_key, certificate, passphrase)
     return made
 
 
-def _read_authority(folder: Path) -> Authority:
+def _read_authority(folder: Path, passphrase: bytes | None) -> Authority:
     try:
-        key = load_pem_private_key((folder / f"csca{KEY_SUFFIX}").read_bytes(), None)
+        key = keystore.read_key((folder / f"csca{KEY_SUFFIX}").read_bytes(), passphrase)
         certificate = x509.load_pem_x509_certificate((folder / f"csca{CERTIFICATE_SUFFIX}").read_bytes())
-    except (ValueError, TypeError) as error:
+    except ValueError as error:  # Refused is one
         raise Refused("unreadable-key", f"the authority in {folder} cannot be read ({error})") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise Refused("key-type", f"the authority in {folder} has no elliptic curve key")
     return Authority(key, certificate)
 
 
-def _write(folder: Path, name: str, key: PrivateKey, certificate: x509.Certificate) -> None:
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    descriptor = os.open(folder / f"{name}{KEY_SUFFIX}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secret)
-    (folder / f"{name}{CERTIFICATE_SUFFIX}").write_bytes(certificate.public_bytes(Encoding.PEM))
+def _write(folder: Path, name: str, key: PrivateKey, certificate: x509.Certificate, passphrase: bytes | None) -> None:
+    keystore.write_key(folder, name, key, passphrase)
+    keystore.write(folder / f"{name}{CERTIFICATE_SUFFIX}", certificate.public_bytes(Encoding.PEM))
 
 
 def _name(country: str, common_name: str) -> x509.Name:

@@ -8,7 +8,8 @@ from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from enum import StrEnum
+from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -16,23 +17,40 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from signing import algorithms, cbor
-from signing.algorithms import NAMES, PrivateKey
+from signing.algorithms import ES256, NAMES, PrivateKey
 from signing.refusal import Refused
 from signing.trust import DocumentSigner, TrustList, document_signer
 
-KEY_SUFFIX, CERTIFICATE_SUFFIX = ".key.pem", ".cert.pem"
+KEY_SUFFIX, CERTIFICATE_SUFFIX, TOKEN_SUFFIX = ".key.pem", ".cert.pem", ".pkcs11.json"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _ALGORITHM, _KID = 1, 4  # labels of COSE headers
+
+
+class State(StrEnum):
+    """What a key is for: one signs, one waits until verifiers have it, old ones verify, lost ones do nothing more."""
+
+    NEXT = "next"
+    CURRENT = "current"
+    RETIRED = "retired"
+    COMPROMISED = "compromised"
+
+
+class Token(Protocol):
+    """A private key that stays in a device."""
+
+    def cose_signature(self, data: bytes) -> bytes:
+        """Return the COSE signature of `data`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
     """A private key, the certificate that vouches for it, and the COSE header that both lead to."""
 
-    private_key: PrivateKey = field(repr=False)
+    private_key: PrivateKey | Token = field(repr=False)
     signer: DocumentSigner
     algorithm: int
     protected: bytes  # the encoded header {1: algorithm, 4: kid}, the same for every signature
+    state: State = State.CURRENT
 
     @property
     def kid(self) -> bytes:
@@ -43,20 +61,34 @@ class SigningKey:
         """Return whether the certificate covers `now`."""
         return self.signer.not_before <= now <= self.signer.not_after
 
+    @property
+    def signature_size(self) -> int:
+        """Return how many bytes its signatures have."""
+        return 64 if self.algorithm == ES256 else (self.signer.public_key.key_size + 7) // 8
+
     def sign(self, data: bytes) -> bytes:
         """Return the COSE signature of `data`."""
-        return algorithms.sign(self.private_key, data)
+        key = self.private_key
+        if isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
+            return algorithms.sign(key, data)
+        return key.cose_signature(data)
 
 
-def signing_key(private_key: PrivateKey, certificate: bytes) -> SigningKey:
+def signing_key(private_key: PrivateKey, certificate: bytes, state: State = State.CURRENT) -> SigningKey:
     """Join a private key with its DER certificate; raise Refused when they are no pair or fit no algorithm."""
+    key = token_key(private_key, certificate, state)
+    if private_key.public_key() != key.signer.public_key:
+        raise Refused("key-mismatch", "the certificate was made for another key")
+    return key
+
+
+def token_key(private_key: PrivateKey | Token, certificate: bytes, state: State = State.CURRENT) -> SigningKey:
+    """Join a key with its DER certificate, taking for granted that they belong together; raise Refused as above."""
     signer = document_signer(certificate)
     if signer.algorithm is None:
         raise Refused("key-type", "health certificates are signed with P-256 or with RSA of at least 2,048 bits")
-    if private_key.public_key() != signer.public_key:
-        raise Refused("key-mismatch", "the certificate was made for another key")
     protected = cbor.dumps({_ALGORITHM: signer.algorithm, _KID: signer.kid})
-    return SigningKey(private_key, signer, signer.algorithm, protected)
+    return SigningKey(private_key, signer, signer.algorithm, protected, state)
 
 
 def from_pem(key: bytes, certificate: bytes, password: bytes | None = None) -> SigningKey:
@@ -67,48 +99,34 @@ def from_pem(key: bytes, certificate: bytes, password: bytes | None = None) -> S
         raise Refused("unreadable-key", f"the private key cannot be read ({error})") from None
     if not isinstance(private_key, EllipticCurvePrivateKey | RSAPrivateKey):
         raise Refused("key-type", "health certificates are signed with P-256 or with RSA of at least 2,048 bits")
+    return signing_key(private_key, unarmored(certificate))
+
+
+def unarmored(certificate: bytes) -> bytes:
+    """Return the first certificate of a PEM file in DER; raise Refused when there is none."""
     armored = _CERTIFICATE.search(certificate)
     if armored is None:
         raise Refused("not-a-certificate", "the certificate file holds no PEM certificate")
-    return signing_key(private_key, b64decode(armored[1]))
+    return b64decode(armored[1])
 
 
 class SignerSet:
-    """All keys of one issuer: one of them signs, the others stay so that what they signed still verifies."""
+    """All keys of one issuer: the current ones sign, the others stay so that what they signed still verifies."""
 
     def __init__(self, keys: Iterable[SigningKey]):
         self.keys = tuple(sorted(keys, key=lambda key: (key.signer.not_before, key.kid), reverse=True))
 
     def signer(self, now: datetime, algorithm: int | None = None) -> SigningKey:
-        """Return the key that signs at `now`: of those whose certificate covers it, the newest.
+        """Return the key that signs at `now`: of the current ones whose certificate covers it, the newest.
 
         `algorithm` asks for ES256 or PS256. Raise Refused when no key fits.
         """
         for key in self.keys:
-            if key.valid_at(now) and algorithm in (None, key.algorithm):
+            if key.state == State.CURRENT and key.valid_at(now) and algorithm in (None, key.algorithm):
                 return key
         wanted = f" for {NAMES.get(algorithm, algorithm)}" if algorithm is not None else ""
         raise Refused("no-signer", f"none of the {len(self.keys)} signing keys{wanted} is valid at {now.isoformat()}")
 
     def trust_list(self) -> TrustList:
-        """Return the public half of every key, old ones included."""
-        return TrustList(key.signer for key in self.keys)
-
-
-def load(folder: Path, password: bytes | None = None) -> SignerSet:
-    """Read every `NAME.key.pem` in `folder` that has a `NAME.cert.pem` beside it, certificate authorities left out.
-
-    Raise Refused naming the file when one cannot be used or when there is none; OSError when unreadable.
-    """
-    keys: list[SigningKey] = []
-    for key_file in sorted(folder.glob(f"*{KEY_SUFFIX}")):
-        certificate_file = key_file.with_name(key_file.name.removesuffix(KEY_SUFFIX) + CERTIFICATE_SUFFIX)
-        if key_file.name.startswith("csca") or not certificate_file.exists():
-            continue
-        try:
-            keys.append(from_pem(key_file.read_bytes(), certificate_file.read_bytes(), password))
-        except Refused as refusal:
-            raise Refused(refusal.code, f"{key_file.name}: {refusal.detail}") from None
-    if not keys:
-        raise Refused("no-signer", f"no signing key (*{KEY_SUFFIX} beside *{CERTIFICATE_SUFFIX}) in {folder}")
-    return SignerSet(keys)
+        """Return the public half of every key, old and coming ones included, compromised ones not."""
+        return TrustList(key.signer for key in self.keys if key.state != State.COMPROMISED)

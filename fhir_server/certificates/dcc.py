@@ -14,6 +14,7 @@ from unicodedata import normalize
 from fhir_server.certificates import doses, names, products
 from fhir_server.certificates.doses import Dose
 from fhir_server.certificates.names import Name
+from fhir_server.certificates.products import Product
 from fhir_server.outcome import Issue, Unprocessable
 from signing import values
 from terminology.vaccines import PRODUCT
@@ -36,28 +37,28 @@ def payload(
 
     Raise Unprocessable with every reason at once when there is none, or when a part of it is missing.
     """
-    completed = _completed(target or COVID_19, immunizations)
-    dose = completed[-1]
+    counted = completed(target or COVID_19, immunizations)
+    dose = counted[-1]
     name = names.choose(patient.get("name", ()))
     birth_date = patient.get("birthDate")
-    product = products.product(dose.immunization.get("vaccineCode", {}), target or COVID_19)
-    number = doses.number(dose, completed)
+    made = product(dose, target or COVID_19)
+    number = doses.number(dose, counted)
     reasons = [
-        *([] if name else [_NO_NAME]),
-        *([] if isinstance(birth_date, str) and _BIRTH_DATE.fullmatch(birth_date) else [_NO_BIRTH_DATE]),
-        *([] if product else [_no_product(dose)]),
-        *([] if dose.is_exact else [_no_day(dose)]),
+        *([] if name else [NO_NAME]),
+        *([] if isinstance(birth_date, str) and _BIRTH_DATE.fullmatch(birth_date) else [NO_BIRTH_DATE]),
+        *([] if made else [no_product(dose)]),
+        *([] if dose.is_exact else [no_day(dose)]),
         *([] if number or not dose.is_exact else [_no_number(dose)]),
     ]
-    if reasons or name is None or product is None or number is None:
+    if reasons or name is None or made is None or number is None:
         raise Unprocessable("No certificate can be issued from these records", issues=reasons)
     entry = {
-        "tg": product.tg,
-        "vp": product.vp,
-        "mp": product.mp,
-        "ma": product.ma,
+        "tg": made.tg,
+        "vp": made.vp,
+        "mp": made.mp,
+        "ma": made.ma,
         "dn": number,
-        "sd": dose.series or max(number, product.primary),  # dn may exceed a recorded sd: that is a booster
+        "sd": dose.series or max(number, made.primary),  # dn may exceed a recorded sd: that is a booster
         "dt": dose.day,
         "co": country,
         "is": normalize("NFC", issuer)[:80],
@@ -66,7 +67,12 @@ def payload(
     return {"ver": VERSION, "nam": _spelled(name), "dob": birth_date, "v": [entry]}
 
 
-def _completed(target: str, immunizations: Sequence[Mapping[str, Any]]) -> list[Dose]:
+def product(dose: Dose, target: str = COVID_19) -> Product | None:
+    """Return the product with DCC codes that `dose` was of; None when it has none or could be several."""
+    return products.product(dose.immunization.get("vaccineCode", {}), target)
+
+
+def completed(target: str, immunizations: Sequence[Mapping[str, Any]]) -> list[Dose]:
     """Return the doses that count, at least one and the latest last; raise Unprocessable when there is none."""
     if not values.active("tg", target):
         raise _refusal(
@@ -116,7 +122,7 @@ def _refusal(en: str, vi: str, expression: str, rule: str) -> Unprocessable:
     return Unprocessable(en, issues=[Issue("error", "business-rule", en, vi, expression, rule)])
 
 
-_NO_NAME: Final = Issue(
+NO_NAME: Final = Issue(
     "error",
     "required",
     "The person has no name in Latin letters: add one to the Patient (an old or maiden name is not certified)",
@@ -124,7 +130,7 @@ _NO_NAME: Final = Issue(
     "Patient.name",
     "dcc-name",
 )
-_NO_BIRTH_DATE: Final = Issue(
+NO_BIRTH_DATE: Final = Issue(
     "error",
     "required",
     "The person has no birth date from 1900 on: add at least the year to the Patient",
@@ -134,7 +140,8 @@ _NO_BIRTH_DATE: Final = Issue(
 )
 
 
-def _no_product(dose: Dose) -> Issue:
+def no_product(dose: Dose) -> Issue:
+    """Return the refusal of a dose without a product that a certificate could name."""
     return Issue(
         "error",
         "code-invalid",
@@ -147,7 +154,8 @@ def _no_product(dose: Dose) -> Issue:
     )
 
 
-def _no_day(dose: Dose) -> Issue:
+def no_day(dose: Dose) -> Issue:
+    """Return the refusal of a dose whose day is not known."""
     if not dose.day:
         return Issue(
             "error",

@@ -40,14 +40,30 @@ def against(target: str, immunizations: Sequence[Mapping[str, Any]]) -> list[Dos
 
 def counted(doses: Sequence[Dose]) -> list[Dose]:
     """Return the completed doses, of those on one day only one, in the order of their days; subpotent ones not."""
-    completed = [
-        dose
-        for dose in doses
-        if dose.immunization.get("status") == "completed" and dose.immunization.get("isSubpotent") is not True
-    ]
+    completed = [dose for dose in doses if _counts(dose)]
     completed.sort(key=lambda dose: (dose.day, dose.number or 0, str(dose.immunization.get("id"))))
     by_day = {dose.day if dose.is_exact else f"{dose.day}#{place}": dose for place, dose in enumerate(completed)}
     return list(by_day.values())
+
+
+def counted_of_all(immunizations: Sequence[Mapping[str, Any]]) -> list[Dose]:
+    """Return the completed doses against anything, subpotent ones not, in the order of their days; vague days not."""
+    found = [_dose("", immunization) for immunization in immunizations]
+    completed = [dose for dose in found if dose.day and _counts(dose)]
+    return sorted(completed, key=lambda dose: (dose.day, dose.label))
+
+
+def facility_name(immunization: Mapping[str, Any]) -> str | None:
+    """Return the name of who gave the dose: the organisation as the record displays it, else the place."""
+    actors = [row.get("actor", {}) for row in immunization.get("performer", ())]
+    named = [actor.get("display") for actor in actors if _organization(actor)]
+    return next((name for name in (*named, immunization.get("location", {}).get("display")) if name), None)
+
+
+def facility(immunization: Mapping[str, Any]) -> str | None:
+    """Return the id of the first Organization among the performers."""
+    actors = [row.get("actor", {}) for row in immunization.get("performer", ())]
+    return next((id for actor in actors if (id := _organization(actor))), None)
 
 
 def number(dose: Dose, among: Sequence[Dose]) -> int | None:
@@ -60,6 +76,15 @@ def number(dose: Dose, among: Sequence[Dose]) -> int | None:
     if any(not other.is_exact and dose.day.startswith(other.day) for other in among):
         return None
     return sum(other.day <= dose.day for other in among)
+
+
+def _organization(actor: Mapping[str, Any]) -> str | None:
+    kind, _, id = str(actor.get("reference", "")).partition("/")
+    return id if kind == "Organization" and id else None
+
+
+def _counts(dose: Dose) -> bool:
+    return dose.immunization.get("status") == "completed" and dose.immunization.get("isSubpotent") is not True
 
 
 def _dose(target: str, immunization: Mapping[str, Any]) -> Dose:

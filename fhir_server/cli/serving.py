@@ -151,7 +151,7 @@ def run(settings: Settings, mongodb_uri: str) -> None:
         if settings.workers == 1:
             uvicorn.Server(uvicorn.Config(application(settings), **options)).run(sockets=[listener])
         else:
-            os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json()
+            os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json(exclude={"keys_passphrase", "keys_pin"})  # those stay in theirs
             config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, **options)
             Multiprocess(config, [listener]).run()
 

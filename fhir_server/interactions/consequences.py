@@ -28,11 +28,7 @@ async def documents(
 
     Leave out those whose type and id are in `without`.
     """
-    register = ctx.server.store.register
-    if wanted.basis:
-        found = await register.on(wanted.basis, only_valid=True, limit=MAX_CERTIFICATES)
-    else:
-        found = [each for each in [await register.read(id) for id in wanted.ids[:MAX_CERTIFICATES]] if each]
+    found = await ctx.server.store.register.affected(wanted, limit=MAX_CERTIFICATES)
     return await marked(ctx, found, without)
 
 

@@ -14,11 +14,10 @@ from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.search import matches
 from fhir_server.interactions.stamp import instant
 from fhir_server.operations.call import Call, escaped, inputs, parameters
-from fhir_server.operations.certificates import URI, doses, kept
+from fhir_server.operations.issue_certificate import URI, doses
 from fhir_server.outcome import BadRequest, MultipleMatches, NotFound
 from fhir_server.search.types import date
 from fhir_server.server import Context
-from signing.verify import verify
 from terminology.diseases import DISEASES, SNOMED
 
 Json = dict[str, Any]
@@ -42,7 +41,8 @@ async def status(ctx: Context, call: Call) -> Answer:
             "Nhiều hồ sơ cùng mang số định danh này: cần đối soát trước khi trả lời tình trạng tiêm chủng",
         )
     [(patient, identifier)] = found
-    completed = [dose for dose in await doses(ctx, patient["id"]) if dose.get("status") == "completed"]
+    recorded = [wire.loads(each.raw) for each in await doses(ctx, patient["id"]) if each.raw]
+    completed = [dose for dose in recorded if dose.get("status") == "completed"]
     facilities = await _facilities(ctx, completed)
     rows = [_identity(patient, identifier)]
     zone = ZoneInfo(ctx.server.settings.time_zone)
@@ -158,16 +158,17 @@ async def _facilities(ctx: Context, completed: Iterable[Json]) -> dict[str, str]
 
 
 async def _certificates(ctx: Context, patient: str) -> list[Json]:
-    """Return the certificates of the person that verify now."""
-    found = await matches(ctx, "DocumentReference", [("subject", f"Patient/{patient}")], MAX_CERTIFICATES)
-    rows = []
-    for identifier, content in filter(None, map(kept, found)):
-        verification = verify(content, ctx.server.trust, ctx.now)
-        if verification.valid and verification.expires:
-            part = [
-                {"name": "identifier", "valueIdentifier": {"system": URI, "value": identifier}},
-                {"name": "format", "valueCode": "hc1"},
-                {"name": "expires", "valueInstant": instant(verification.expires)},
-            ]
-            rows.append({"name": "certificate", "part": part})
-    return rows
+    """Return the certificates of the person that are valid now: the register knows, not who may write documents."""
+    found = await ctx.server.store.register.on([f"Patient/{patient}"], only_valid=True, limit=MAX_CERTIFICATES)
+    return [
+        {
+            "name": "certificate",
+            "part": [
+                {"name": "identifier", "valueIdentifier": {"system": URI, "value": each.id}},
+                {"name": "format", "valueCode": each.format},
+                {"name": "expires", "valueInstant": instant(each.expires)},
+            ],
+        }
+        for each in found
+        if each.expires > ctx.now
+    ]

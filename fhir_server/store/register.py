@@ -123,6 +123,12 @@ class Register:
                 await self._certificates.bulk_write(_links(replaced), ordered=False)
         return fresh
 
+    async def affected(self, wanted: Withdrawal, *, limit: int) -> list[Certificate]:
+        """Return up to `limit` certificates that would lose their standing."""
+        with answering():
+            found = await self._certificates.find(_chosen(wanted)).limit(limit).to_list()
+        return [_certificate(each) for each in found]
+
     async def withdraw(self, wanted: Withdrawal) -> list[str]:
         """Take the validity from certificates; return their identifiers. Repeating it changes nothing."""
         await self.ensure()
@@ -131,10 +137,8 @@ class Register:
 
     async def withdraw_within(self, wanted: Withdrawal, session: AsyncClientSession | None) -> list[str]:
         """Do what `withdraw` does inside a transaction; the driver's exceptions leave it."""
-        chosen = {"b": {"$in": list(wanted.basis)}} if wanted.basis else {"_id": {"$in": list(wanted.ids)}}
-        # A superseded certificate may yet be revoked: the reason tells a verifier more. Not the other way round.
-        able = "valid" if wanted.standing == "superseded" else {"$ne": "revoked"}
-        found = await self._certificates.find({**chosen, "s": able}, session=session).to_list()
+        chosen = _chosen(wanted)
+        found = await self._certificates.find(chosen, session=session).to_list()
         if found:
             # The list first: a crash in between leaves a certificate that counts less than it should, never more.
             await self._revocations.bulk_write(
@@ -151,7 +155,7 @@ class Register:
                 session=session,
             )
             await self._certificates.update_many(
-                {"_id": {"$in": [each["_id"] for each in found]}, "s": able},
+                {"_id": {"$in": [each["_id"] for each in found]}, "s": chosen["s"]},
                 {"$set": {"s": wanted.standing, "r": wanted.reason, "a": wanted.at}},
                 session=session,
             )
@@ -204,6 +208,13 @@ class Register:
             found = await self._certificates.find(condition, projection).to_list()
         found.sort(key=lambda each: each["i"])
         return {(each["x"], each["f"]): _certificate(each) for each in found}
+
+
+def _chosen(wanted: Withdrawal) -> dict[str, Any]:
+    """Return the condition of the certificates that would lose their standing."""
+    named = {"b": {"$in": list(wanted.basis)}} if wanted.basis else {"_id": {"$in": list(wanted.ids)}}
+    # A superseded certificate may yet be revoked: the reason tells a verifier more. Not the other way round.
+    return {**named, "s": "valid" if wanted.standing == "superseded" else {"$ne": "revoked"}}
 
 
 def _links(certificates: Iterable[Certificate]) -> list[UpdateOne]:

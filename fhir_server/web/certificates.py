@@ -48,6 +48,12 @@ async def picture(request: Request, identifier: str, format: str) -> Response:
     )
 
 
+@router.get("/{identifier:path}/status")
+async def status(request: Request, identifier: str) -> Response:
+    """Answer to the holder how a certificate stands."""
+    return await _answer(request, Invoke("certificate-status", params=(("identifier", identifier),)))
+
+
 async def _answer(request: Request, interaction: Invoke) -> Response:
     server: Server | None = getattr(request.app.state, "server", None)
     headers = dict(request.headers)

@@ -14,8 +14,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from signing import base45, development, hc1, qr
-from signing import keys as keyring
+from signing import base45, development, hc1, keystore, qr
 from tests.cli.commands import called, run
 from tests.http.persons import vaccinated
 from tests.http.test_certificates import PAYLOAD
@@ -24,7 +23,7 @@ from tests.http.test_certificates import PAYLOAD
 @pytest.fixture
 def text(keys: Path) -> str:
     """A certificate that is valid now."""
-    return hc1.issue(PAYLOAD, keyring.load(keys).keys[0], datetime.now(UTC)).text
+    return hc1.issue(PAYLOAD, keystore.load(keys).keys[0], datetime.now(UTC)).text
 
 
 def forged(text: str) -> str:
@@ -85,12 +84,12 @@ def pem_file(keys: Path, folder: Path) -> str:
 
 
 def der_file(keys: Path, folder: Path) -> str:
-    (folder / "signer.der").write_bytes(keyring.load(keys).keys[0].signer.certificate)
+    (folder / "signer.der").write_bytes(keystore.load(keys).keys[0].signer.certificate)
     return "signer.der"
 
 
 def trust_list(keys: Path, folder: Path) -> str:
-    (folder / "trust.json").write_text(keyring.load(keys).trust_list().json)
+    (folder / "trust.json").write_text(keystore.load(keys).trust_list().json)
     return "trust.json"
 
 
@@ -221,7 +220,7 @@ def test_keys_are_made_added_and_listed(tmp_path: Path) -> None:
         assert algorithm in result.err
     listed = called("keys", "list", "keys", cwd=tmp_path)
     assert listed.status == 0
-    for key in keyring.load(tmp_path / "keys").keys:
+    for key in keystore.load(tmp_path / "keys").keys:
         assert key.kid.hex() in listed.out
     assert listed.out.count("signs") == 2
     for file in (tmp_path / "keys").glob("*.key.pem"):

@@ -17,8 +17,7 @@ import httpx
 import pytest
 
 from fhir_server.store.mongod import find_mongod
-from signing import hc1
-from signing import keys as keyring
+from signing import hc1, keystore
 from tests.cli.commands import Result, called, run, served
 from tests.http.serving import PATIENT
 from tests.http.test_certificates import PAYLOAD
@@ -162,7 +161,7 @@ async def test_several_processes_share_pages_records_and_keys(
             assert len(seen) <= 10
             page = next((row["url"] for row in answer["link"] if row["relation"] == "next"), "")
         assert seen == [f"p{number}" for number in range(10)]
-        certificate = hc1.issue(PAYLOAD, keyring.load(keys).keys[0], datetime.now(UTC)).text
+        certificate = hc1.issue(PAYLOAD, keystore.load(keys).keys[0], datetime.now(UTC)).text
         async with httpx.AsyncClient(base_url=url) as client:
             answer = await client.post("/certificates/verify", json={"certificate": certificate})
             assert answer.json()["valid"] is True

@@ -18,7 +18,8 @@ import pytest
 from PIL import Image, ImageDraw
 from pymongo import MongoClient
 
-from signing import base45, development, hc1, keys, lists, qr
+from signing import base45, development, hc1, keystore, lists, qr
+from signing.keys import SigningKey
 from signing.verify import verify
 from tests.http.persons import COMIRNATY, COVID_19, covid, issue, issued, person, protocol, recorded, vaccinated
 from tests.http.serving import serving
@@ -176,7 +177,7 @@ REFUSALS: dict[str, tuple[Json, list[Json], Json, int, str]] = {
     ),
     "no name": ({"name": None}, [{}], {}, 422, "dcc-name"),
     "no birth date": ({"birthDate": None}, [{}], {}, 422, "dcc-birth-date"),
-    "unknown format": ({}, [{}], {"format": "shc"}, 400, ""),
+    "unknown format": ({}, [{}], {"format": "hc2"}, 400, ""),
     "measles": ({}, [{}], {"targetDisease": "14189004"}, 422, "dcc-target"),
     "no disease": ({}, [{}], {"targetDisease": "x"}, 422, "dcc-target"),
     "unknown parameter": ({}, [{}], {"colour": "blue"}, 400, ""),
@@ -313,8 +314,8 @@ async def test_a_certificate_from_the_future_is_not_valid(client: httpx.AsyncCli
     assert (said["valid"], failure(said)) == (False, ("claims", "issued-in-future"))
 
 
-def key_of(folder: Path) -> keys.SigningKey:
-    return keys.load(folder).signer(datetime.now(UTC))
+def key_of(folder: Path) -> SigningKey:
+    return keystore.load(folder).signer(datetime.now(UTC))
 
 
 async def test_an_unknown_signer_is_not_trusted(client: httpx.AsyncClient, tmp_path: Path) -> None:

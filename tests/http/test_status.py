@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from signing import development, hc1, keys
+from signing import development, hc1, keystore
+from signing.keys import SigningKey
 from tests.http.persons import CCCD, COVID_19, HEPATITIS_B, SCT, covid, issued, person, protocol, recorded, vaccinated
 from tests.http.serving import dose
 from tests.http.test_certificates import PAYLOAD
@@ -143,7 +144,7 @@ def document(patient: str, text: str | None, **changes: Any) -> Json:
 
 
 async def test_the_certificates_that_are_valid_now_are_named(
-    client: httpx.AsyncClient, keys_now: keys.SigningKey, tmp_path: Path
+    client: httpx.AsyncClient, keys_now: SigningKey, tmp_path: Path
 ) -> None:
     id, number = await vaccinated(client)
     certificate = await issued(client, id)
@@ -166,12 +167,12 @@ async def test_the_certificates_that_are_valid_now_are_named(
 
 
 @pytest.fixture
-def keys_now(keys: Path) -> keys.SigningKey:
+def keys_now(keys: Path) -> SigningKey:
     return key_of(keys)
 
 
-def key_of(folder: Path) -> keys.SigningKey:
-    return keys.load(folder).signer(datetime.now(UTC))
+def key_of(folder: Path) -> SigningKey:
+    return keystore.load(folder).signer(datetime.now(UTC))
 
 
 DOCUMENTS: dict[str, Json] = {
@@ -180,10 +181,21 @@ DOCUMENTS: dict[str, Json] = {
     "elsewhere": {
         "content": [{"attachment": {"url": "http://example.org/x"}, "format": {"system": FORMATS, "code": "hc1"}}]
     },
-    "bytes": {"content": [{"attachment": {"data": "//79/A=="}, "format": {"system": FORMATS}}]},
-    "another format": {"content": [{"attachment": {"data": "AAAA"}, "format": {"system": "urn:x", "code": "y"}}]},
+    "bytes": {
+        "content": [{"attachment": {"contentType": "text/plain", "data": "//79/A=="}, "format": {"system": FORMATS}}]
+    },
+    "another format": {
+        "content": [
+            {"attachment": {"contentType": "text/plain", "data": "AAAA"}, "format": {"system": "urn:x", "code": "y"}}
+        ]
+    },
     "too long for a picture": {
-        "content": [{"attachment": {"data": b64encode(b"HC1:" + b"A" * 9000).decode()}, "format": {"system": FORMATS}}]
+        "content": [
+            {
+                "attachment": {"contentType": "text/plain", "data": b64encode(b"HC1:" + b"A" * 9000).decode()},
+                "format": {"system": FORMATS},
+            }
+        ]
     },
 }
 

@@ -1,0 +1,135 @@
+"""Certificate chains of those who sign records: from the signer up to an authority that is trusted here.
+
+https://www.rfc-editor.org/rfc/rfc5280#section-6.1 — the part of path validation that signers of documents need: names,
+signatures, periods, authority or not, key usage. Policies and name constraints are left to who chooses the authorities.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from signing.refusal import Refused
+
+LONGEST: Final = 6  # certificates in a chain
+# Where certificates say whose they are: organizationIdentifier (ETSI EN 319 412-1), UID (as Vietnamese authorities
+# write `MST:0100109106`), serialNumber.
+_IDENTIFIERS: Final = (NameOID.ORGANIZATION_IDENTIFIER, NameOID.USER_ID, NameOID.SERIAL_NUMBER)
+
+
+class Authorities:
+    """The authorities that are trusted, by subject."""
+
+    def __init__(self, certificates: Iterable[x509.Certificate] = ()):
+        self._by_subject: dict[x509.Name, list[x509.Certificate]] = {}
+        for certificate in certificates:
+            self._by_subject.setdefault(certificate.subject, []).append(certificate)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_subject.values()))
+
+    def above(self, certificate: x509.Certificate) -> x509.Certificate | None:
+        """Return the authority that signed `certificate`, or that it is itself; None when none did."""
+        for candidate in self._by_subject.get(certificate.issuer, ()):
+            if _issued(certificate, candidate):
+                return candidate
+        return next((each for each in self._by_subject.get(certificate.subject, ()) if each == certificate), None)
+
+
+def load(path: Path) -> Authorities:
+    """Read the authorities in a PEM file or a folder of such files; raise Refused when there is none, OSError."""
+    files = sorted(path.glob("*.pem")) + sorted(path.glob("*.crt")) if path.is_dir() else [path]
+    found: list[x509.Certificate] = []
+    for file in files:
+        try:
+            found += x509.load_pem_x509_certificates(file.read_bytes())
+        except ValueError as error:
+            raise Refused(
+                "not-a-certificate", f"{file.name} holds no certificates that can be read ({error})"
+            ) from None
+    if not found:
+        raise Refused("no-authority", f"no certificate of an authority in {path}")
+    return Authorities(found)
+
+
+def read(chain: Sequence[bytes]) -> list[x509.Certificate]:
+    """Read DER certificates, the signer's first; raise Refused when one is none or there are too many."""
+    if not 0 < len(chain) <= LONGEST:
+        raise Refused("chain-length", f"a chain has 1 to {LONGEST} certificates, not {len(chain)}")
+    try:
+        return [x509.load_der_x509_certificate(each) for each in chain]
+    except ValueError as error:
+        raise Refused("not-a-certificate", f"a certificate of the chain cannot be read ({error})") from None
+
+
+def require_trusted(chain: Sequence[x509.Certificate], trusted: Authorities, at: datetime) -> None:
+    """Raise Refused unless `chain`, the signer first, leads to one of `trusted` and every certificate covers `at`."""
+    signer = chain[0]
+    usage = _extension(signer, x509.KeyUsage)
+    if isinstance(usage, x509.KeyUsage) and not (usage.digital_signature or usage.content_commitment):
+        raise Refused("key-usage", "the signer's certificate is not for signatures")
+    for place, certificate in enumerate(chain):
+        _require_covers(certificate, at)
+        if place:
+            _require_authority(certificate)
+            if not _issued(chain[place - 1], certificate):
+                raise Refused("chain-broken", f"certificate {place} of the chain was not issued by the next one")
+    anchor = trusted.above(chain[-1])
+    if anchor is None:
+        raise Refused("chain-untrusted", "the chain leads to no authority that is trusted here")
+    if anchor != chain[-1]:
+        _require_covers(anchor, at)
+    elif len(chain) == 1:
+        return  # the signer itself was put on the list
+    _require_authority(anchor)
+
+
+def identifiers(certificate: x509.Certificate) -> set[str]:
+    """Return what the subject is called by: each value whole, and what follows its scheme (`MST:`, `VATVN-`)."""
+    found: set[str] = set()
+    for kind in _IDENTIFIERS:
+        for attribute in certificate.subject.get_attributes_for_oid(kind):
+            value = str(attribute.value)
+            found |= {value, value.partition(":")[2]}
+            if kind == NameOID.ORGANIZATION_IDENTIFIER:
+                found.add(value.partition("-")[2])
+    return found - {""}
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    """Return `certificate` in DER."""
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _require_covers(certificate: x509.Certificate, at: datetime) -> None:
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        name = certificate.subject.rfc4514_string()
+        raise Refused("chain-expired", f"the certificate of {name} does not cover {at.isoformat()}")
+
+
+def _require_authority(certificate: x509.Certificate) -> None:
+    constraints = _extension(certificate, x509.BasicConstraints)
+    if not (isinstance(constraints, x509.BasicConstraints) and constraints.ca):
+        raise Refused("not-an-authority", f"{certificate.subject.rfc4514_string()} may issue no certificates")
+
+
+def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+    except ValueError as error:
+        raise Refused("not-a-certificate", f"an extension of the certificate cannot be read ({error})") from None

@@ -1,0 +1,70 @@
+"""Keys that stay in a hardware security module, used through PKCS #11.
+
+https://docs.oasis-open.org/pkcs11/pkcs11-base/v3.0/pkcs11-base-v3.0.html — needs the extra `hsm` (python-pkcs11)
+
+A file `NAME.pkcs11.json` beside `NAME.cert.pem` says where the key is:
+`{"module": "/usr/lib/softhsm/libsofthsm2.so", "token": "ministry", "label": "dsc-2026"}`. The PIN is never in a file of
+the keystore.
+"""
+
+import json
+import threading
+from hashlib import sha256
+from typing import Any
+
+from signing.algorithms import ES256
+from signing.refusal import Refused
+
+_SALT = 32
+
+
+class TokenKey:
+    """A private key in a token: signs there, and never leaves it."""
+
+    def __init__(self, module: str, token: str, label: str, pin: str, algorithm: int):
+        self._pkcs11 = _library()
+        self._algorithm = algorithm
+        self._lock = threading.Lock()  # a session of PKCS #11 does one thing at a time
+        try:
+            slot = self._pkcs11.lib(module).get_token(token_label=token)
+            self._session = slot.open(user_pin=pin)
+            self._key = self._session.get_key(object_class=self._pkcs11.ObjectClass.PRIVATE_KEY, label=label)
+        except (self._pkcs11.PKCS11Error, RuntimeError) as error:
+            # What the library says may hold the PIN: only the kind of failure is told.
+            raise Refused(
+                "token", f"the key {label!r} in token {token!r} cannot be used ({type(error).__name__})"
+            ) from None
+
+    def cose_signature(self, data: bytes) -> bytes:
+        """Return r and s in 64 bytes, or the RSA-PSS signature; raise Refused when the device does not sign."""
+        digest = sha256(data).digest()
+        kinds, mechanisms = self._pkcs11.mechanisms, self._pkcs11.Mechanism
+        try:
+            with self._lock:
+                if self._algorithm == ES256:
+                    return bytes(self._key.sign(digest, mechanism=mechanisms.ECDSA))
+                parameters = (mechanisms.SHA256, kinds.MGF.SHA256, _SALT)
+                return bytes(self._key.sign(digest, mechanism=mechanisms.RSA_PKCS_PSS, mechanism_param=parameters))
+        except self._pkcs11.PKCS11Error as error:
+            raise Refused("token", f"the token does not sign ({type(error).__name__})") from None
+
+
+def read(description: bytes, pin: str | None, algorithm: int) -> TokenKey:
+    """Return the key that a `.pkcs11.json` file describes; raise Refused when it cannot be used."""
+    try:
+        told = json.loads(description)
+        module, token, label = (str(told[name]) for name in ("module", "token", "label"))
+    except (ValueError, TypeError, KeyError):
+        raise Refused("token", "a token is described by module, token and label") from None
+    if pin is None:
+        raise Refused("token", "the token asks for a PIN, and none was given")
+    return TokenKey(module, token, label, pin, algorithm)
+
+
+def _library() -> Any:
+    try:
+        import pkcs11
+        import pkcs11.mechanisms
+    except ImportError:
+        raise Refused("token", "python-pkcs11 is not installed: install the extra hsm") from None
+    return pkcs11
