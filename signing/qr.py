@@ -57,12 +57,16 @@ def read(picture: bytes) -> tuple[str, ...]:
 
     Raise Refused when the bytes are no such picture, the picture is too large, or it shows no QR code.
     """
-    image = _open(picture)
-    found = read_barcodes(image, formats=_QR, text_mode=TextMode.Plain)
-    texts = tuple(dict.fromkeys(code.text for code in found if code.valid))
+    texts = in_image(_open(picture))
     if not texts:
         raise Refused("no-qr-code", "the picture shows no QR code that can be read")
     return texts
+
+
+def in_image(image: Image.Image) -> tuple[str, ...]:
+    """Return the text of every QR code in an image that is open."""
+    found = read_barcodes(image, formats=_QR, text_mode=TextMode.Plain)
+    return tuple(dict.fromkeys(code.text for code in found if code.valid))
 
 
 def _modules(text: str) -> _Modules:
