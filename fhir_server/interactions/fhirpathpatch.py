@@ -28,7 +28,7 @@ from fhir_server.fhirpath.syntax import (
     parse,
     type_name,
 )
-from fhir_server.outcome import BadRequest, TooCostly, Unprocessable
+from fhir_server.outcome import BadRequest, Conflict, TooCostly, Unprocessable
 
 Json = dict[str, Any]
 
@@ -84,7 +84,10 @@ def read(resource: Json) -> tuple[Operation, ...]:
 
 
 def apply(definitions: Definitions, operations: tuple[Operation, ...], resource: Json) -> Json:
-    """Return `resource` changed by `operations`, itself untouched; raise Unprocessable for one that does not apply."""
+    """Return `resource` changed by `operations`, itself untouched.
+
+    Raise Conflict for an operation that does not apply to the resource as it is, Unprocessable for one that never can.
+    """
     written = wire.dumps(resource)
     if len(written) * len(operations) > MAX_WORK:
         raise _too_costly()
@@ -128,7 +131,16 @@ def _malformed(at: str, en: str, vi: str) -> BadRequest:
     return BadRequest(f"FHIRPath Patch, {at}: {en}", f"FHIRPath Patch, {at}: {vi}")
 
 
+def _conflict(operation: Operation, en: str, vi: str) -> Conflict:
+    """Return the error for a resource that is not as the patch takes it to be (RFC 5789, 2.2: conflicting state)."""
+    return Conflict(
+        f"FHIRPath Patch, {operation.at}: {en}; nothing was changed",
+        f"FHIRPath Patch, {operation.at}: {vi}; chưa thay đổi gì",
+    )
+
+
 def _inapplicable(operation: Operation, en: str, vi: str) -> Unprocessable:
+    """Return the error for an operation that applies to no resource of the type."""
     return Unprocessable(
         f"FHIRPath Patch, {operation.at}: {en}; nothing was changed",
         f"FHIRPath Patch, {operation.at}: {vi}; chưa thay đổi gì",
@@ -192,7 +204,7 @@ class _Patching:
         if member.element.max != 1:
             holder.setdefault(name, []).append(value)
         elif self.children([place], operation.parts["name"]) or name in holder or f"_{name}" in holder:
-            raise _inapplicable(operation, f"{name} exists already: replace it", f"{name} đã có: hãy dùng replace")
+            raise _conflict(operation, f"{name} exists already: replace it", f"{name} đã có: hãy dùng replace")
         else:
             holder[name] = value
 
@@ -201,7 +213,7 @@ class _Patching:
         name, _, value = self.typed(operation, parent, stem, operation.parts["value"])
         items, index = parent.value.setdefault(name, []), operation.parts["index"]
         if not 0 <= index <= len(items):
-            raise _inapplicable(operation, f"there are {len(items)} items", f"chỉ có {len(items)} mục")
+            raise _conflict(operation, f"there are {len(items)} items", f"chỉ có {len(items)} mục")
         items.insert(index, value)
         if isinstance(extras := parent.value.get(f"_{name}"), list):
             extras.insert(index, None)
@@ -224,7 +236,7 @@ class _Patching:
         items = parent.value.get(name, [])
         source, destination = operation.parts["source"], operation.parts["destination"]
         if not (0 <= source < len(items) and 0 <= destination < len(items)):
-            raise _inapplicable(operation, f"there are {len(items)} items", f"chỉ có {len(items)} mục")
+            raise _conflict(operation, f"there are {len(items)} items", f"chỉ có {len(items)} mục")
         for each in (items, parent.value.get(f"_{name}")):
             if isinstance(each, list):
                 each.insert(destination, each.pop(source))
@@ -243,12 +255,12 @@ class _Patching:
     def one(self, operation: Operation, places: list[Place]) -> Place:
         place = self.only(operation, places)
         if place is None:
-            raise _inapplicable(operation, "the path leads to nothing", "path không dẫn tới phần tử nào")
+            raise _conflict(operation, "the path leads to nothing", "path không dẫn tới phần tử nào")
         return place
 
     def only(self, operation: Operation, places: list[Place]) -> Place | None:
         if len(places) > 1:
-            raise _inapplicable(
+            raise _conflict(
                 operation, f"the path leads to {len(places)} elements: name one", f"path dẫn tới {len(places)} phần tử"
             )
         return places[0] if places else None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fhir_server import wire
-from fhir_server.outcome import BadRequest, Unprocessable
+from fhir_server.outcome import BadRequest, Conflict, TooCostly
 
 MAX_OPERATIONS = 1000
 MAX_STEPS = 100  # of one pointer
@@ -43,7 +43,7 @@ def read(document: Any) -> tuple[Operation, ...]:
 
 
 def apply(operations: tuple[Operation, ...], document: Any) -> Any:
-    """Return `document` changed by `operations`, itself untouched; raise Unprocessable for one that does not apply."""
+    """Return `document` changed by `operations`, itself untouched; raise Conflict for one that does not apply."""
     holder: dict[str, Any] = {"": wire.loads(wire.dumps(document))}
     room = MAX_COPIED
     for operation in operations:
@@ -61,7 +61,10 @@ def apply(operations: tuple[Operation, ...], document: Any) -> Any:
                 written = wire.dumps(_get(holder, ("", *operation.source), operation))
                 room -= len(written)
                 if room < 0:
-                    raise _inapplicable(operation, "the copies are too large", "các bản sao quá lớn")
+                    raise TooCostly(
+                        f"JSON Patch, {operation.at}: the copies are too large; nothing was changed",
+                        f"JSON Patch, {operation.at}: các bản sao quá lớn; chưa thay đổi gì",
+                    )
                 _add(holder, path, wire.loads(written), operation)
             case _:
                 if not _equal(_get(holder, path, operation), operation.value):
@@ -99,9 +102,10 @@ def _malformed(at: str, en: str, vi: str) -> BadRequest:
     return BadRequest(f"JSON Patch, {at}: {en}", f"JSON Patch, {at.replace('operation', 'thao tác')}: {vi}")
 
 
-def _inapplicable(operation: Operation, en: str, vi: str) -> Unprocessable:
+def _inapplicable(operation: Operation, en: str, vi: str) -> Conflict:
+    """Return the error for a resource that is not as the patch takes it to be (RFC 5789, 2.2: conflicting state)."""
     path = "/" + "/".join(operation.path)[:128] if operation.path else "''"
-    return Unprocessable(
+    return Conflict(
         f"JSON Patch, {operation.at} ({operation.op} {path}): {en}; nothing was changed",
         f"JSON Patch, {operation.at.replace('operation', 'thao tác')} ({operation.op} {path}): {vi}; chưa thay đổi gì",
     )

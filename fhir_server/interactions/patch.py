@@ -1,6 +1,8 @@
 """patch: the current version changed by operations, checked as a whole and only then stored.
 
-https://hl7.org/fhir/R4/http.html#patch
+https://hl7.org/fhir/R4/http.html#patch · https://www.rfc-editor.org/rfc/rfc5789#section-2.2
+
+Why which status: docs/decisions/0022-patch.md
 """
 
 import binascii
@@ -9,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.interactions import answer, conditional, fhirpathpatch, jsonpatch, read, write
+from fhir_server.interactions import answer, conditional, fhirpathpatch, jsonpatch, mergepatch, narrative, read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.conditional import Params
 from fhir_server.outcome import BadRequest, NotFound, Unprocessable
@@ -25,7 +27,8 @@ JSON_PATCH = "application/json-patch+json"
 def change(ctx: Context, body: Any) -> Change:
     """Return what a patch does to a resource; raise BadRequest when it is none.
 
-    A patch is a JSON Patch (in a Bundle: a Binary that holds one), or a FHIRPath Patch, which is a Parameters resource.
+    A patch is a JSON Patch (in a Bundle: a Binary that holds one), a FHIRPath Patch, which is a Parameters resource,
+    or a JSON Merge Patch, which is an object that is no resource.
     """
     kind = body.get("resourceType") if isinstance(body, dict) else None
     if kind == "Parameters":
@@ -33,6 +36,9 @@ def change(ctx: Context, body: Any) -> Change:
         return lambda resource: fhirpathpatch.apply(ctx.server.definitions, steps, resource)
     if kind == "Binary":
         body = _unwrapped(body)
+    if isinstance(body, dict) and body and kind is None:
+        merged = body
+        return lambda resource: mergepatch.apply(merged, resource)
     if not isinstance(body, list):
         raise BadRequest(
             "A patch is a JSON Patch (an array; in a Bundle as Binary) or a Parameters resource with operations",
@@ -52,7 +58,10 @@ def _unwrapped(binary: Json) -> Any:
 
 
 def patched(change: Change, current: Stored) -> Json:
-    """Return what `change` makes of a version; raise Unprocessable when that is another resource."""
+    """Return what `change` makes of a version; raise Unprocessable when that is another resource.
+
+    Raise Conflict when the version is not as the patch takes it to be.
+    """
     resource = wire.loads(current.raw or b"{}")
     result = change(resource)
     for name in ("resourceType", "id"):
@@ -62,7 +71,7 @@ def patched(change: Change, current: Stored) -> Json:
                 f"Bản vá không được thay đổi {name}: hãy giữ nguyên",
                 expression=f"{current.type}.{name}",
             )
-    return dict(result)
+    return narrative.safe(resource, result)
 
 
 async def patch(ctx: Context, type: str, id: str, body: Any, if_match: int | None) -> Answer:

@@ -29,7 +29,7 @@ def read_entries(ctx: Context, bundle: Any) -> list[Json]:
             "Send a Bundle of type batch or transaction to the base URL, a single resource to [base]/[type]",
             "Gửi Bundle loại batch hoặc transaction tới địa chỉ gốc, tài nguyên đơn lẻ tới [base]/[type]",
         )
-    if bundle.get("type") not in {"batch", "transaction"}:
+    if bundle.get("type") not in ("batch", "transaction"):
         raise BadRequest(
             "Bundle.type must be batch or transaction", "Bundle.type phải là batch hoặc transaction", (), "Bundle.type"
         )

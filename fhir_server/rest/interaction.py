@@ -279,9 +279,12 @@ def _only(said: Request, *known: str) -> None:
     """Raise BadRequest when the query has parameters other than `known` and those of every interaction."""
     taken = {*PRESENTATION, *known}
     if unknown := [name[:64] for name, _ in said.params if name not in taken]:
+        # Some clients send the condition of a create so: to leave it out would store what is stored already.
+        hint = ("send a condition as If-None-Exist", "gửi điều kiện bằng If-None-Exist")
+        en, vi = hint if said.method == "POST" else ("leave them out", "bỏ các tham số này")
         raise BadRequest(
-            f"{said.method} {'/'.join(said.path)[:128]} does not take {', '.join(unknown)}: leave them out",
-            f"{said.method} {'/'.join(said.path)[:128]} không nhận {', '.join(unknown)}: hãy bỏ các tham số này",
+            f"{said.method} {'/'.join(said.path)[:128]} does not take {', '.join(unknown[:20])}: {en}",
+            f"{said.method} {'/'.join(said.path)[:128]} không nhận {', '.join(unknown[:20])}: hãy {vi}",
         )
 
 

@@ -12,7 +12,7 @@ FHIR_JSON = "application/fhir+json"
 # What bodies may come as, and what answers go out as to those who ask for it by that name; of equals the first.
 JSON_TYPES = (FHIR_JSON, "application/json", "text/json", "application/json+fhir")
 FORM = "application/x-www-form-urlencoded"
-JSON_PATCH = "application/json-patch+json"
+PATCHES = ("application/json-patch+json", "application/merge-patch+json")
 VERSIONS = {"4.0", "4.0.1"}
 MOST = 50  # ranges of one Accept header that are looked at
 
@@ -89,8 +89,8 @@ def require_content(content_type: str, *, form: bool = False, patch: bool = Fals
             f"Không hỗ trợ bảng mã {charset[1][:32]}: FHIR được viết bằng UTF-8",
         )
     sent = _offer(content_type)
-    if not sent.readable or sent.kind not in ([FORM] if form else [*JSON_TYPES, *([JSON_PATCH] if patch else [])]):
-        wanted = FORM if form else f"{JSON_PATCH} or application/fhir+json" if patch else "application/fhir+json"
+    if not sent.readable or sent.kind not in ([FORM] if form else [*JSON_TYPES, *(PATCHES if patch else ())]):
+        wanted = FORM if form else f"{PATCHES[0]} or application/fhir+json" if patch else "application/fhir+json"
         raise UnsupportedMediaType(
             f"Content-Type '{content_type[:64]}' is not supported here: send {wanted}",
             f"Không hỗ trợ Content-Type '{content_type[:64]}' tại đây: hãy gửi {wanted}",

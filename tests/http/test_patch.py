@@ -27,6 +27,9 @@ WHOLE: Json = {
 }
 
 
+PHONE = {"system": "phone", "value": "1"}
+
+
 async def made(client: httpx.AsyncClient, resource: Json = WHOLE) -> str:
     answer = await client.post(f"{FHIR}/{resource['resourceType']}", json=resource)
     assert answer.status_code == 201, answer.text
@@ -107,8 +110,8 @@ APPLIES = [
         {"name": [WHOLE["name"][0], {"text": "Z"}, *WHOLE["name"][1:]]},
     ),
     (
-        parameters(step("insert", "Patient.telecom", index=0, value=("valueContactPoint", {"value": "1"}))),
-        {"telecom": [{"value": "1"}]},
+        parameters(step("insert", "Patient.telecom", index=0, value=("valueContactPoint", PHONE))),
+        {"telecom": [PHONE]},
     ),
     (parameters(step("delete", "Patient.birthDate")), {"birthDate": None}),
     (parameters(step("delete", "Patient.telecom")), {}),
@@ -161,14 +164,14 @@ REFUSED = [
     ([{"op": "remove"}], 400),
     ([{"op": "move", "from": "/name", "path": "/name/0/x"}], 400),
     ([{"op": "remove", "path": "/gender"}] * 1001, 400),
-    ([{"op": "remove", "path": "/photo"}], 422),
-    ([{"op": "remove", "path": "/name/3"}], 422),
-    ([{"op": "remove", "path": "/name/-"}], 422),
-    ([{"op": "remove", "path": "/name/01"}], 422),
-    ([{"op": "replace", "path": "/gender/x", "value": 1}], 422),
-    ([{"op": "add", "path": "/name/9", "value": {}}], 422),
-    ([{"op": "test", "path": "/gender", "value": "female"}], 422),
-    ([{"op": "test", "path": "/deceasedBoolean", "value": 0}], 422),
+    ([{"op": "remove", "path": "/photo"}], 409),
+    ([{"op": "remove", "path": "/name/3"}], 409),
+    ([{"op": "remove", "path": "/name/-"}], 409),
+    ([{"op": "remove", "path": "/name/01"}], 409),
+    ([{"op": "replace", "path": "/gender/x", "value": 1}], 409),
+    ([{"op": "add", "path": "/name/9", "value": {}}], 409),
+    ([{"op": "test", "path": "/gender", "value": "female"}], 409),
+    ([{"op": "test", "path": "/deceasedBoolean", "value": 0}], 409),
     ([{"op": "replace", "path": "/gender", "value": "M"}], 422),
     ([{"op": "replace", "path": "/gender", "value": "female"}, {"op": "add", "path": "/nope", "value": 1}], 422),
     ([{"op": "replace", "path": "/id", "value": "other"}], 422),
@@ -191,18 +194,18 @@ REFUSED = [
     (parameters(*[step("delete", "Patient.telecom")] * 201), 400),
     (parameters(step("add", "Patient", value=("valueBoolean", True))), 400),
     (parameters(step("add", "Patient", name="active", value=("valueBoolean", True), extra="x")), 400),
-    (parameters(step("delete", "Patient.name")), 422),
+    (parameters(step("delete", "Patient.name")), 409),
     (parameters(step("delete", "Patient")), 422),
     (parameters(step("replace", "Patient", value=("resource", PATIENT))), 422),
-    (parameters(step("replace", "Patient.telecom", value=("valueString", "x"))), 422),
+    (parameters(step("replace", "Patient.telecom", value=("valueString", "x"))), 409),
     (parameters(step("replace", "Patient.id", value=("valueId", "other"))), 422),
-    (parameters(step("add", "Patient", name="gender", value=("valueCode", "female"))), 422),
-    (parameters(step("add", "Patient", name="deceased", value=("valueDateTime", "2026-01-01"))), 422),
+    (parameters(step("add", "Patient", name="gender", value=("valueCode", "female"))), 409),
+    (parameters(step("add", "Patient", name="deceased", value=("valueDateTime", "2026-01-01"))), 409),
     (parameters(step("add", "Patient", name="nope", value=("valueCode", "female"))), 422),
     (parameters(step("add", "Patient.gender", name="x", value=("valueCode", "female"))), 422),
-    (parameters(step("insert", "Patient.name", index=4, value=("valueHumanName", {"text": "Z"}))), 422),
+    (parameters(step("insert", "Patient.name", index=4, value=("valueHumanName", {"text": "Z"}))), 409),
     (parameters(step("insert", "Patient.gender", index=0, value=("valueCode", "female"))), 422),
-    (parameters(step("move", "Patient.name", source=3, destination=0)), 422),
+    (parameters(step("move", "Patient.name", source=3, destination=0)), 409),
     (parameters(step("replace", "Patient.gender", value=("valueCode", "M"))), 422),
 ]
 
@@ -214,6 +217,55 @@ async def test_a_patch_that_does_not_apply_changes_nothing(client: httpx.AsyncCl
     answer = await patch(client, url, body)
     assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome"), answer.text
     assert (await client.get(url)).content == before.content
+
+
+TOLD = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">Nguyễn Minh An, nam</div>'}
+NEW = {**TOLD, "div": TOLD["div"].replace("nam", "nữ")}
+GENDER = {"op": "replace", "path": "/gender", "value": "female"}
+ALSO_TEXT = {"op": "replace", "path": "/text", "value": NEW}
+TAG = {"op": "add", "path": "/meta/tag", "value": [{"code": "x"}]}
+NARRATIVES = [
+    ("generated", [GENDER], 200, None),
+    ("extensions", [GENDER], 200, None),
+    ("additional", [GENDER], 422, TOLD),
+    ("generated", [GENDER, ALSO_TEXT], 200, NEW),
+    ("additional", [GENDER, ALSO_TEXT], 200, NEW),
+    ("generated", [TAG], 200, TOLD),
+    ("additional", [TAG], 200, TOLD),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "answered", "left"), NARRATIVES, ids=range(len(NARRATIVES)))
+async def test_no_narrative_tells_of_what_was_before_a_patch(
+    client: httpx.AsyncClient, status: str, body: Json, answered: int, left: Json | None
+) -> None:
+    url = await made(client, {**PATIENT, "text": {**TOLD, "status": status}})
+    assert (await patch(client, url, body)).status_code == answered
+    text = (await client.get(url)).json().get("text")
+    assert text == (left and {**left, "status": left["status"] if left is NEW else status})
+
+
+MERGES = [
+    ({"gender": "female", "birthDate": None}, 200, {"gender": "female", "birthDate": None}),
+    ({"name": [{"text": "Z"}]}, 200, {"name": [{"text": "Z"}]}),
+    ({"maritalStatus": {"text": "x", "coding": None}}, 200, {"maritalStatus": {"text": "x"}}),
+    ({"id": "other"}, 422, {}),
+    ({"gender": "M"}, 422, {}),
+    ({}, 400, {}),
+]
+
+
+@pytest.mark.parametrize("kind", ["application/merge-patch+json", "application/json"])
+@pytest.mark.parametrize(("body", "status", "changes"), MERGES, ids=range(len(MERGES)))
+async def test_a_merge_patch_puts_in_what_it_has_and_takes_out_nulls(
+    client: httpx.AsyncClient, kind: str, body: Json, status: int, changes: Json
+) -> None:
+    url = await made(client)
+    before = (await client.get(url)).json()
+    answer = await client.patch(url, content=json.dumps(body), headers={"content-type": kind})
+    assert answer.status_code == status, answer.text
+    expected = {name: value for name, value in {**before, **changes}.items() if value is not None}
+    assert {**(await client.get(url)).json(), "meta": 0} == {**expected, "meta": 0}
 
 
 async def test_digits_stay_as_they_are(client: httpx.AsyncClient) -> None:
@@ -318,7 +370,7 @@ async def test_a_patch_that_fails_fails_its_transaction(client: httpx.AsyncClien
     url = (await made(client)).removeprefix(f"{FHIR}/")
     active = [{"op": "add", "path": "/active", "value": True}]
     cases = [
-        (entry("PATCH", url, wrapped([{"op": "test", "path": "/gender", "value": "x"}])), 422),
+        (entry("PATCH", url, wrapped([{"op": "test", "path": "/gender", "value": "x"}])), 409),
         (entry("PATCH", url, wrapped([{"op": "replace", "path": "/gender", "value": "x"}])), 422),
         (entry("PATCH", url, wrapped(active, contentType="text/plain")), 400),
         (entry("PATCH", url, wrapped(active, data="?")), 400),
