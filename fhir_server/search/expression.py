@@ -45,7 +45,8 @@ def parse(catalogue: Catalogue, type: str, text: str, now: datetime) -> Wanted:
         raise Refused(f"_filter: {error.en}", f"_filter: {error.vi}", ignorable=False) from None
     except Refused as refused:
         issue = refused.issue
-        raise Refused(f"_filter: {issue.en}", f"_filter: {issue.vi}", ignorable=refused.ignorable) from None
+        en, vi = f"_filter: {issue.en}", f"_filter: {issue.vi}"
+        raise Refused(en, vi, ignorable=refused.ignorable, code=issue.code) from None
 
 
 def _tokens(text: str) -> Iterator[str]:
