@@ -12,6 +12,7 @@ from typing import Any
 
 from fhir_server.fhirpath import functions
 from fhir_server.fhirpath.around import Around
+from fhir_server.fhirpath.durations import Duration, moved
 from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import (
@@ -59,6 +60,8 @@ def compile(expression: str | Node, names: Names) -> Evaluate:
 
 def _node(node: Node, names: Names) -> Evaluate:
     match node:
+        case Literal(Duration()):
+            raise Unsupported("a duration is compiled only where it is added to a date")
         case Literal(value):
             constant = EMPTY if value is None else [value]
             return lambda this, around: constant
@@ -80,6 +83,8 @@ def _node(node: Node, names: Names) -> Evaluate:
             return lambda this, around: functions.arithmetic("-", [0], number(this, around))
         case Typed(operator, source, kind):
             return _typed(operator, source, kind, names)
+        case Binary("+" | "-" as operator, left, Literal(Duration() as by)):
+            return _moved(_node(left, names), by, 1 if operator == "+" else -1)
         case Binary(operator, left, right):
             return _binary(operator, left, right, names)
 
@@ -245,6 +250,17 @@ def _index(values: Evaluate, position: Evaluate) -> Evaluate:
     def evaluate(this: Values, around: Around) -> Values:
         at = position(this, around)
         return values(this, around)[at[0] : at[0] + 1] if at and type(at[0]) is int and at[0] >= 0 else EMPTY
+
+    return evaluate
+
+
+def _moved(dates: Evaluate, by: Duration, sign: int) -> Evaluate:
+    """Compile `date + 24 hours`."""
+
+    def evaluate(this: Values, around: Around) -> Values:
+        found = dates(this, around)
+        text = moved(found[0], by, sign) if len(found) == 1 and type(found[0]) is str else None
+        return EMPTY if text is None else [text]
 
     return evaluate
 

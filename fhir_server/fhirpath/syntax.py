@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from fhir_server.fhirpath.durations import UNITS, Duration
+
 MAX_LENGTH: Final = 8192  # characters of an expression; the longest of R4 has under 2,000
 MAX_DEPTH: Final = 64  # brackets within brackets
 MAX_HEIGHT: Final = 128  # levels of the tree: the highest of R4 has 15; who compiles and evaluates it recurs
@@ -46,7 +48,7 @@ class Unsupported(ValueError):
 class Literal(NamedTuple):
     """A value written in the expression; None is `{}`."""
 
-    value: str | int | Decimal | bool | None
+    value: str | int | Decimal | bool | Duration | None
 
 
 class Member(NamedTuple):
@@ -268,8 +270,10 @@ class _Reader:
                 return self.invocation()
 
     def number(self, text: str) -> Literal:
-        """Return the number that was taken; a unit after it would make it a quantity."""
-        if self.kind == "string" or self.text.rstrip("s") in ("year", "month", "day", "hour", "minute", "second"):
+        """Return the number that was taken; a calendar unit after it makes it a duration."""
+        if self.kind == "name" and self.text.removesuffix("s") in UNITS and "." not in text:
+            return Literal(Duration(int(text), self.take().removesuffix("s")))
+        if self.kind == "string" or self.text.removesuffix("s") in UNITS:
             raise Unsupported("quantities are not compiled")
         return Literal(Decimal(text) if "." in text else int(text))
 
