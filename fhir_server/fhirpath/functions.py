@@ -145,9 +145,18 @@ def to_string(value: Any) -> Values:
 def distinct(values: Iterable[Any]) -> Values:
     """Return the items of `values` that differ from those before them."""
     found: Values = []
+    texts: set[str] = set()  # looked up, for the codes of a code system are thousands
+    others: Values = []
     for value in values:
-        if not any(same(value, other) for other in found):
-            found.append(value)
+        if type(value) is str:
+            if value in texts or any(same(value, other) for other in others):
+                continue
+            texts.add(value)
+        elif any(same(value, other) for other in found):
+            continue
+        else:
+            others.append(value)
+        found.append(value)
     return found
 
 
