@@ -60,11 +60,8 @@ def compile(expression: str | Node, names: Names) -> Evaluate:
 
 def _node(node: Node, names: Names) -> Evaluate:
     match node:
-        case Literal(Duration()):
-            raise Unsupported("a duration is compiled only where it is added to a date")
         case Literal(value):
-            constant = EMPTY if value is None else [value]
-            return lambda this, around: constant
+            return _constant(value)
         case This():
             return lambda this, around: this
         case Variable(name):
@@ -87,6 +84,13 @@ def _node(node: Node, names: Names) -> Evaluate:
             return _moved(_node(left, names), by, 1 if operator == "+" else -1)
         case Binary(operator, left, right):
             return _binary(operator, left, right, names)
+
+
+def _constant(value: Any) -> Evaluate:
+    if isinstance(value, Duration):
+        raise Unsupported("a duration is compiled only where it is added to a date")
+    constant = EMPTY if value is None else [value]
+    return lambda this, around: constant
 
 
 def _variable(name: str) -> Evaluate:
