@@ -61,7 +61,7 @@ def compile(expression: str | Node, names: Names) -> Evaluate:
 def _node(node: Node, names: Names) -> Evaluate:
     match node:
         case Literal(value):
-            return _constant(value)
+            return _literal(value)
         case This():
             return lambda this, around: this
         case Variable(name):
@@ -86,7 +86,7 @@ def _node(node: Node, names: Names) -> Evaluate:
             return _binary(operator, left, right, names)
 
 
-def _constant(value: Any) -> Evaluate:
+def _literal(value: Any) -> Evaluate:
     if isinstance(value, Duration):
         raise Unsupported("a duration is compiled only where it is added to a date")
     constant = EMPTY if value is None else [value]
