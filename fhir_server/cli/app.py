@@ -1,8 +1,66 @@
-"""The commands by name."""
+"""The commands by name; the module of a command is imported when it is run: a scanner need not wait for a server.
+
+https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
+"""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from fhir_server.cli import certificates, data, loading, serving
+# Name: module, and what it holds: a function, or a Typer with commands of its own.
+COMMANDS = {
+    "serve": ("fhir_server.cli.serving", "serve"),
+    "load": ("fhir_server.cli.loading", "load"),
+    "validate": ("fhir_server.cli.data", "validate"),
+    "demo-data": ("fhir_server.cli.data", "demo_data"),
+    "certificate": ("fhir_server.cli.certificates", "app"),
+    "keys": ("fhir_server.cli.certificates", "keys"),
+}
+
+
+class _Commands(dict[str, Any]):
+    """The commands by name, each made when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        if super().__getitem__(name) is None:
+            self[name] = _made(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the command, or `default` when there is none."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def items(self) -> Any:
+        """Return all, made."""
+        return {name: self[name] for name in self}.items()
+
+    def values(self) -> Any:
+        """Return all, made."""
+        return {name: self[name] for name in self}.values()
+
+
+def _made(name: str) -> Any:
+    module, member = COMMANDS[name]
+    found = getattr(import_module(module), member)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any):
+        super().__init__(**attributes)
+        self.commands = _Commands(dict.fromkeys(COMMANDS))
+
 
 app = typer.Typer(
     name="fhir-server",
@@ -10,10 +68,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    cls=_Group,
 )
-app.command("serve")(serving.serve)
-app.command("load")(loading.load)
-app.command("validate")(data.validate)
-app.command("demo-data")(data.demo_data)
-app.add_typer(certificates.app, name="certificate")
-app.add_typer(certificates.keys, name="keys")
+
+
+@app.callback()
+def main() -> None:
+    """A FHIR R4 server for a country's immunization data, with signed vaccination certificates."""

@@ -15,7 +15,8 @@ from rich.console import Console
 from examples import files, generate
 from fhir_server import wire
 from fhir_server.cli import sources
-from fhir_server.cli.serving import configured, stop
+from fhir_server.cli.ending import stop
+from fhir_server.cli.serving import configured
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError, Issue
 from fhir_server.server import definitions_of

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from fhir_server import wire
 from fhir_server.cli import sources
+from fhir_server.cli.ending import stop
 from fhir_server.cli.progress import Progress as Done
-from fhir_server.cli.serving import stop
 from fhir_server.cli.sources import Unit
 from fhir_server.outcome import FhirError
 

@@ -11,17 +11,17 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 import uvicorn
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from rich.console import Console
 from uvicorn.supervisors import Multiprocess
 
 from fhir_server.cli import demonstration
+from fhir_server.cli.ending import console, stop
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError, Unavailable
 from fhir_server.server import Server, start
@@ -33,7 +33,6 @@ from fhir_server.web.app import Application
 from signing import development
 from signing.refusal import Refused
 
-console = Console(stderr=True)
 log = logging.getLogger("fhir_server")
 UNABLE = (NotReplicaSet, NotAPackage, Refused, FhirError, OSError)  # why a server does not start
 
@@ -91,12 +90,6 @@ def configured(given: dict[str, Any]) -> Settings:
     return settings
 
 
-def stop(message: str) -> NoReturn:
-    """Print what is wrong and what to do, and end with status 2."""
-    console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
-
-
 def refuse_exposure(settings: Settings) -> None:
     """Stop when the server would listen beyond this machine without having been told that this is meant."""
     if settings.insecure_open:
@@ -151,7 +144,9 @@ def run(settings: Settings, mongodb_uri: str) -> None:
         if settings.workers == 1:
             uvicorn.Server(uvicorn.Config(application(settings), **options)).run(sockets=[listener])
         else:
-            os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json(exclude={"keys_passphrase", "keys_pin"})  # those stay in theirs
+            os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json(
+                exclude={"keys_passphrase", "keys_pin"}
+            )  # those stay in theirs
             config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, **options)
             Multiprocess(config, [listener]).run()
 
