@@ -71,9 +71,9 @@ class Server:
         """Makes index entries; its catalogue has the search parameters."""
         return self.knowledge.indexer
 
-    def at_this_moment(self) -> "Server":
-        """Return this server with what it knows now: definitions that change do not change it."""
-        return replace(self, pinned=self.live.current)
+    def knowing(self, knowledge: Knowledge) -> "Server":
+        """Return this server as one request sees it: definitions that change do not change it."""
+        return replace(self, pinned=knowledge)
 
     async def close(self) -> None:
         """Let go of the database."""

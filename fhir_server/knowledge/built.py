@@ -40,7 +40,7 @@ class Sources:
     zone: ZoneInfo
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Knowledge:
     """What one request works with."""
 

@@ -9,8 +9,9 @@ are not built for every stored resource cannot be searched by (`reindex` builds 
 
 import asyncio
 import logging
-import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -27,7 +28,6 @@ Key = tuple[str, str]  # resource type, id
 
 TICK = 0.4  # seconds between looks at what others have stored
 TELL = 2.0  # seconds after which a process repeats that it is there
-PATIENCE = 30.0  # seconds for which requests under older knowledge keep the others waiting
 LARGEST = 4 * 1024 * 1024  # bytes of a definition; larger ones are for the terminology service alone
 PACKAGE = "https://fhir.tiemchung.vn/CodeSystem/package"  # of the tag that says which package a resource came with
 
@@ -55,10 +55,11 @@ class Live:
         self._complete: Knowledge | None = None  # as if everything were built
         self._current: Knowledge | None = None
         self._unbuilt: dict[str, dict[str, Building]] = {}
-        self._retired: list[tuple[float, weakref.ref[Knowledge]]] = []
+        self._in_use: Counter[int] = Counter()  # requests under way, by the generation that they work with
         self._lock = asyncio.Lock()
         self._told: tuple[int, float] = (0, 0.0)
         self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()  # something to do before the next look
 
     @property
     def current(self) -> Knowledge:
@@ -71,8 +72,8 @@ class Live:
         await self.store.processes.prepare()
         await self.refresh()
 
-    def run(self, work: Callable[["Live"], Awaitable[None]]) -> None:
-        """Follow what others store, and do `work` when the index of a type is to be built, until `close`."""
+    def run(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
+        """Follow what others store until `close`, and do `work` now and then: it says whether it changed something."""
         self._task = asyncio.create_task(self._run(work))
 
     async def close(self) -> None:
@@ -85,10 +86,31 @@ class Live:
         except FhirError:
             log.info("the database is away: the others find out by themselves that this process has ended")
 
+    @contextmanager
+    def using(self) -> Iterator[Knowledge]:
+        """Yield what is known now, for one request: others hear of newer knowledge when it is done."""
+        knowledge = self.current
+        generation = knowledge.generation
+        self._in_use[generation] += 1
+        try:
+            yield knowledge
+        finally:
+            self._in_use[generation] -= 1
+            if not self._in_use[generation]:
+                del self._in_use[generation]
+                if generation != self.current.generation:
+                    self._news.set()
+
     async def caught_up(self) -> None:
-        """Return when the definitions that this process has committed are in force; at once when there are none."""
+        """Return when the definitions that this process has committed are in force; at once when there are none.
+
+        They are stored in any case: what fails now is tried again soon.
+        """
         if self.store.processes.heard > self.current.generation:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("definitions are stored but not in force yet")
 
     async def refresh(self) -> None:
         """Take up what is stored, if it is new and whole."""
@@ -159,9 +181,8 @@ class Live:
                     self._unbuilt[type][name].follow(building)
             return
         assert self._complete is not None
-        if self._current is not None:
-            self._retired.append((asyncio.get_running_loop().time(), weakref.ref(self._current)))
         self._unbuilt = unbuilt
+        self._news.set()
         self._current = self._complete.without(unbuilt) if unbuilt else self._complete
 
     async def watch(self) -> None:
@@ -175,38 +196,40 @@ class Live:
     async def _tell(self) -> None:
         """Tell the others by which generation this process works, all of its requests included."""
         now = asyncio.get_running_loop().time()
-        self._retired = [(since, each) for since, each in self._retired if each() and now - since < PATIENCE]
-        used = [each.generation for _, ref in self._retired if (each := ref()) is not None]
-        oldest = min([self.current.generation, *used])
+        oldest = min([self.current.generation, *self._in_use])
         if oldest != self._told[0] or now - self._told[1] >= TELL:
             await self.store.processes.tell(oldest, self.environment)
             self._told = (oldest, now)
 
-    async def _run(self, work: Callable[["Live"], Awaitable[None]]) -> None:
+    async def _run(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
         working: asyncio.Task[None] | None = None
         try:
             while True:
-                await asyncio.sleep(TICK)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(TICK):
+                        await self._news.wait()
+                self._news.clear()
                 try:
                     await self.watch()
-                except FhirError as error:
-                    log.warning("definitions cannot be followed at this moment: %s", error)
+                except Exception as error:  # whatever it is, it must not end here unnoticed
+                    log.warning("definitions cannot be followed: %s", error, exc_info=not isinstance(error, FhirError))
+                    await asyncio.sleep(TELL)
                     continue
                 if working is None or working.done():
-                    working = asyncio.create_task(_logged(work(self)))
+                    working = asyncio.create_task(self._logged(work))
         finally:
             if working is not None:
                 working.cancel()
                 await asyncio.gather(working, return_exceptions=True)
 
-
-async def _logged(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except FhirError as error:
-        log.warning("the index cannot be built at this moment: %s", error)
-    except Exception:
-        log.exception("the index cannot be built")
+    async def _logged(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
+        try:
+            if await work(self):
+                self._news.set()
+        except FhirError as error:
+            log.warning("the index cannot be built at this moment: %s", error)
+        except Exception:
+            log.exception("the index cannot be built")
 
 
 def _precedence(stored: _Stored) -> tuple[bool, int]:

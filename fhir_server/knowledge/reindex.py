@@ -28,18 +28,21 @@ NAMED = 20  # ids of resources that could not be indexed
 log = logging.getLogger("fhir_server.reindex")
 
 
-async def work(live: Live) -> None:
-    """Build the index of every type that needs it and that no other process works at."""
+async def work(live: Live) -> bool:
+    """Build the index of every type that needs it and that no other process works at; return whether there was one."""
     owner = str(live.store.node)
+    worked = False
     for type, state in (await live.store.indexing.states(open=True)).items():
         wanted = live.current.rules.get(type)
         # Other rules than ours: of a process with other settings, or newer than what we know. It is not our work.
         if state.wanted != wanted or not await live.store.indexing.lease(type, owner):
             continue
+        worked = True
         try:
             await _build(live, type, state, owner)
         finally:
             await live.store.indexing.release(type, owner)
+    return worked
 
 
 async def _build(live: Live, type: str, state: State, owner: str) -> None:

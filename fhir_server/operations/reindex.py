@@ -2,7 +2,7 @@
 
 https://hl7.org/fhir/R4/searchparameter.html · https://hl7.org/fhir/R4/operations.html
 
-The answer of both has a parameter `type` for each resource type whose index is being made, could not be made, or was made
+Both answer a parameter `type` for each resource type whose index is being made, could not be made, or was made
 before: its `code`, `state` (waiting, building, failed, built), the search `parameter`s that wait for it, how many
 resources are `done` of about how many in `total`, when it was `started` and `finished`, and which resources `failed`.
 """

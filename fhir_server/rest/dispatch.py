@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html
 """
 
 import time
+from dataclasses import replace
 from typing import assert_never
 
 from fhir_server.interactions import across, conditional, history, patch, read, write
@@ -32,13 +33,24 @@ from fhir_server.server import Context
 
 
 async def dispatch(ctx: Context, interaction: Interaction) -> Answer:
-    """Return the answer to `interaction`; raise a FhirError, and no other, when it is refused or fails."""
+    """Return the answer to `interaction`; raise a FhirError, and no other, when it is refused or fails.
+
+    From its beginning to its end it works with what the server knew when it began.
+    """
+    if ctx.server.pinned is not None:  # an entry of a Bundle
+        return await _audited(ctx, interaction)
+    with ctx.server.live.using() as knowledge:
+        answer = await _audited(replace(ctx, server=ctx.server.knowing(knowledge)), interaction)
+    await ctx.server.live.caught_up()  # definitions just stored have effect when their sender is told so
+    return answer
+
+
+async def _audited(ctx: Context, interaction: Interaction) -> Answer:
     started = time.perf_counter()
     status = 500
     try:
         authorise(ctx, interaction)
         answer = await perform(ctx, interaction)
-        await ctx.server.live.caught_up()  # definitions just stored have effect when their sender is told so
         status = answer.status
         return answer
     except Exception as error:
