@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from fhir_server.certificates import dcc, icvp, shc, vdsnc
 from fhir_server.certificates.doses import Dose
-from signing import cwt, hc1, jwk, revocation
+from signing import cwt, hc1, jwk, jws, revocation
 from signing import shc as cards
 from signing import vdsnc as seals
 from signing.algorithms import ES256
@@ -100,7 +100,8 @@ def _shc(order: Order, issuer: Issuer) -> Written:
     rid = cards.revocation_identifier(issuer.secret, jwk.thumbprint(key.signer.public_key), order.uvci)
     bundle = shc.bundle(order.patient, counted, identity=order.identity)
     made = cards.issue(bundle, key, issued, issuer.url, expires=expires, rid=rid)
-    return Written(made.jws, order.target or "", tuple(counted), made.kid, (rid,), made.issued, expires)
+    found = (rid, *_hashes(jws.parse(made.jws).signature, None))
+    return Written(made.jws, order.target or "", tuple(counted), made.kid, found, made.issued, expires)
 
 
 def _vds_nc(order: Order, issuer: Issuer) -> Written:

@@ -11,16 +11,16 @@ from fhir_server.certificates.report import report
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.call import Call
 from fhir_server.operations.certificate_register import kept
+from fhir_server.operations.revocation import verified
 from fhir_server.outcome import NotFound
 from fhir_server.server import Context
 from signing import qr
 from signing.refusal import Refused
-from signing.verify import verify as verified
 
 
 async def verify(ctx: Context, call: Call) -> Answer:
     """Answer with every stage of verification and the content; nothing about the person is kept or logged."""
-    found = await asyncio.to_thread(verified, call.resource, ctx.server.trust, ctx.now)
+    found = await verified(ctx, call.resource)
     return Answer(200, wire.dumps(report(found)), media_type="application/json")
 
 
