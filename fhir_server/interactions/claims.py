@@ -38,6 +38,11 @@ def begun(claims: Iterable[str], entries: Iterable[str]) -> tuple[str, ...]:
     return (*kept(claims, entries), *(claim for claim in claims if claim.startswith("#")))
 
 
+def entries(claim: str) -> frozenset[str]:
+    """Return the index entries that satisfy the condition of `claim`; none when it takes a search to tell."""
+    return frozenset(orjson.loads(claim)) if claim.startswith("[") else frozenset()
+
+
 def _entry(term: object) -> str | None:
     """Return the one index entry that satisfies `term`; None when there are several or none."""
     if isinstance(term, Holds) and len(term.spans) == 1 and term.spans[0].exact:

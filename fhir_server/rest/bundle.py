@@ -13,6 +13,7 @@ import orjson
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import instant
 from fhir_server.outcome import BadRequest, FhirError, Issue, TooLarge, outcome
+from fhir_server.rest import links
 from fhir_server.rest.interaction import Bundle, Interaction, Request, Stores, request, understand
 from fhir_server.server import Context
 
@@ -72,7 +73,12 @@ def _request(ctx: Context, entry: Json) -> Request:
     if urlsplit(url).scheme or not url:
         raise ValueError(url)
     headers = {header: str(said[name]) for name, header in _HEADERS.items() if name in said}
-    return request(method, url, headers, entry.get("resource"))
+    return request("GET" if method == "HEAD" else method, url, headers, entry.get("resource"))
+
+
+def is_head(entry: Json) -> bool:
+    """Return whether `entry`, which was understood, asks for the answer to a GET without its body."""
+    return str(entry["request"]["method"]) == "HEAD"
 
 
 _HEADERS = {
@@ -103,29 +109,54 @@ async def batch(ctx: Context, entries: list[Json], dispatch: Dispatch) -> Answer
     Entries of a batch do not depend on each other, so that writes of one batch can share a group commit.
     """
     waiting = asyncio.Semaphore(TOGETHER)
+    made = frozenset(full_url for entry in entries if (full_url := _made(entry)))
 
     async def alone(position: int, entry: Json) -> bytes:
         async with waiting:
-            return await _alone(ctx, entry, position, dispatch)
+            return await _alone(ctx, entry, position, dispatch, made)
 
     responses = await asyncio.gather(*(alone(position, entry) for position, entry in enumerate(entries)))
     return Answer(200, response_bundle("batch-response", responses))
 
 
-async def _alone(ctx: Context, entry: Json, position: int, dispatch: Dispatch) -> bytes:
+def _made(entry: Any) -> str | None:
+    """Return the fullUrl of an entry that creates a resource."""
+    said = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(said, dict) or said.get("method") != "POST":
+        return None
+    full_url = entry.get("fullUrl")
+    return full_url if isinstance(full_url, str) else None
+
+
+async def _alone(ctx: Context, entry: Json, position: int, dispatch: Dispatch, made: frozenset[str]) -> bytes:
     interaction: Interaction | None = None
     try:
         interaction = read_entry(ctx, entry, position)
+        _require_independent(entry, made)
         answer = await dispatch(ctx, interaction)
     except FhirError as error:
         return response(error.status, outcome=outcome(located(error, position).issues, ctx.language))
-    return answered(ctx, interaction, answer)
+    return answered(ctx, interaction, answer, head=is_head(entry))
 
 
-def answered(ctx: Context, interaction: Interaction, answer: Answer) -> bytes:
+def _require_independent(entry: Json, made: frozenset[str]) -> None:
+    """Raise BadRequest when `entry` refers to one that the same batch creates.
+
+    https://hl7.org/fhir/R4/http.html#brules
+    """
+    resource = entry.get("resource")
+    link = next((each for each in links.references(resource) if each in made), None) if made else None
+    if link is not None:
+        raise BadRequest(
+            f"'{link[:128]}' is created by another entry, and entries of a batch stand alone: send a transaction",
+            f"'{link[:128]}' được tạo trong cùng batch, các mục không biết nhau: hãy gửi transaction",
+        )
+
+
+def answered(ctx: Context, interaction: Interaction, answer: Answer, *, head: bool = False) -> bytes:
     """Return the response entry for `answer`, with the resource when it was asked for."""
     written = isinstance(interaction, Stores)
-    body = answer.body if not written or ctx.prefer == "representation" else None
+    body = answer.body if not head and (not written or ctx.prefer == "representation") else None
     return response(
         answer.status,
         body=body,

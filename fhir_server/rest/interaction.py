@@ -130,6 +130,7 @@ class Invoke:
     id: str | None = None
     params: Params = ()
     resource: Any = None
+    reads: bool = False  # called with GET: it changes nothing
 
 
 # After these, Prefer says what comes back.
@@ -311,7 +312,7 @@ def _invoke(said: Request, name: str, type: str | None, id: str | None) -> Invok
             f"${name} is called with {' or '.join(operation.methods)}",
             f"${name} được gọi bằng {' hoặc '.join(operation.methods)}",
         )
-    return Invoke(name, type, id, said.params, said.body)
+    return Invoke(name, type, id, said.params, said.body, said.method == "GET")
 
 
 def valid_id(id: str) -> str:

@@ -3,26 +3,27 @@
 https://hl7.org/fhir/R4/http.html#trules
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from fhir_server.interactions import answer as answers
 from fhir_server.interactions import conditional, patch, read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.conditional import Condition
-from fhir_server.outcome import BadRequest, FhirError, Issue, PreconditionFailed, Unprocessable, outcome
-from fhir_server.rest import links
+from fhir_server.outcome import BadRequest, FhirError, Issue, Unprocessable, outcome
 from fhir_server.rest.bundle import (
     Authorise,
     Dispatch,
     answered,
+    is_head,
     locate,
     located,
     read_entry,
     response,
     response_bundle,
 )
+from fhir_server.rest.entries import Entry, Key, Target
 from fhir_server.rest.interaction import (
     Bundle,
     Capabilities,
@@ -32,7 +33,6 @@ from fhir_server.rest.interaction import (
     Create,
     Delete,
     History,
-    Interaction,
     Invoke,
     Patch,
     Read,
@@ -40,46 +40,14 @@ from fhir_server.rest.interaction import (
     Stores,
     Update,
     VRead,
-    parameters,
 )
+from fhir_server.rest.linking import linked
 from fhir_server.server import Context
 from fhir_server.store import ClaimTaken, Put, Stored, VersionConflict
 
 Json = dict[str, Any]
-Key = tuple[str, str]
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry: where it stands, what it asks for, and what chooses the resource that it writes."""
-
-    position: int
-    interaction: Interaction
-    full_url: str | None
-    key: Key | None = None  # of what it writes, when that needs no search; a create's is new
-    condition: Condition | None = None
-
-    @property
-    def at(self) -> str:
-        """Where in the Bundle its request is."""
-        return f"Bundle.entry[{self.position}].request"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What an entry writes, as the database is now."""
-
-    entry: Entry
-    key: Key | None = None  # what links to the entry lead to
-    superseded: Stored | None = None  # the current version, when there is one
-    exists: bool = False  # a conditional create that has nothing to do
-    removed: tuple[Stored, ...] = ()  # what a conditional delete finds
-    claims: tuple[str, ...] = ()
-
-    @property
-    def keys(self) -> list[Key]:
-        """The resources that the entry speaks for."""
-        return [*([self.key] if self.key else []), *((each.type, each.id) for each in self.removed)]
+TURN = 4  # resources, of some 0.4 ms each
 
 
 async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, authorise: Authorise) -> Answer:
@@ -93,12 +61,16 @@ async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, aut
     for _ in range(write.ATTEMPTS):
         targets = await _targets(ctx, understood, released)
         _require_distinct(targets)
-        checked = _check(ctx, targets, await _resources(ctx, targets))
+        resources, told = await linked(ctx, targets)
+        checked = await _check(ctx, targets, resources)
         await _require_references(ctx, targets, checked)
         if not rehearsed:
             await _rehearse(ctx, targets, dispatch)
             rehearsed = True
-        writes = {target.entry.position: _puts(ctx, target, checked) for target in targets}
+        writes: dict[int, list[Put]] = {}
+        for number, target in enumerate(targets):
+            await _turn(number)
+            writes[target.entry.position] = _puts(ctx, target, checked, told)
         try:
             await write.commit(ctx, [put for puts in writes.values() for put in puts])
         except VersionConflict as conflict:
@@ -131,16 +103,16 @@ def _understand(ctx: Context, entry: Any, position: int) -> Entry:
                 condition = conditional.condition(ctx, type, params)
             case Update(type, id) | Patch(type, id) | Delete(type, id):
                 key = (type, id)
-            case Invoke() | Capabilities() | Bundle():
+            case Invoke(reads=False) | Bundle():
                 raise BadRequest(
-                    f"{at}: operations are not performed in a transaction, call them on their own",
-                    f"{at}: không thực hiện thao tác (operation) trong giao dịch, hãy gọi riêng",
+                    f"{at}: only operations called with GET are performed in a transaction, call others on their own",
+                    f"{at}: giao dịch chỉ thực hiện thao tác (operation) gọi bằng GET, hãy gọi riêng thao tác khác",
                 )
-            case Read() | VRead() | History() | Search():
+            case Read() | VRead() | History() | Search() | Capabilities() | Invoke():
                 pass
     except FhirError as error:
         raise located(error, position, at=at) from None
-    return Entry(position, interaction, full_url, key, condition)
+    return Entry(position, interaction, full_url, is_head(entry), key, condition)
 
 
 async def _targets(ctx: Context, entries: list[Entry], released: set[str]) -> list[Target]:
@@ -222,87 +194,27 @@ def _overlap(one: int, other: int, name: str) -> BadRequest:
     )
 
 
-async def _resources(ctx: Context, targets: list[Target]) -> dict[int, Any]:
-    """Return the resources to write, by position, with all links between entries and to matches made `Type/id`."""
-    given = {
-        target.entry.position: _given(ctx, target) for target in targets if isinstance(target.entry.interaction, Stores)
-    }
-    names = {
-        target.entry.full_url: "/".join(target.key)
-        for target in targets
-        if target.entry.full_url and target.key and isinstance(target.entry.interaction, Stores)
-    }
-    names |= await _matched(ctx, given)
-    if not names:
-        return given
-    roots = {target.entry.position: links.root(target.entry.full_url) for target in targets}
-    return {position: links.rewritten(resource, names, roots[position]) for position, resource in given.items()}
+async def _turn(number: int) -> None:
+    """Let other requests have their turn now and then: a thousand resources are checked for half a second."""
+    if number % TURN == TURN - 1:
+        await asyncio.sleep(0)
 
 
-def _given(ctx: Context, target: Target) -> Any:
-    """Return the resource of an entry: as it was sent, or what its patch makes of the current version."""
-    asked = target.entry.interaction
-    if isinstance(asked, Create | Update | ConditionalUpdate):
-        return asked.resource
-    assert isinstance(asked, Patch | ConditionalPatch)
-    assert target.superseded is not None
-    try:
-        return patch.patched(patch.change(ctx, asked.patch), target.superseded)
-    except FhirError as error:
-        raise located(error, target.entry.position, at=target.entry.at) from None
-
-
-async def _matched(ctx: Context, given: Mapping[int, Any]) -> dict[str, str]:
-    """Return what the conditional references of all resources stand for; raise one error with all that have no match.
-
-    https://hl7.org/fhir/R4/http.html#trules: none or several fail the transaction.
-    """
-    asked: dict[str, tuple[Condition, int]] = {}
-    for position, resource in given.items():
-        for text, type, query in links.conditional(resource):
-            if text not in asked and type in ctx.server.definitions.resource_types:
-                try:
-                    asked[text] = conditional.condition(ctx, type, parameters(query)), position
-                except FhirError as error:
-                    raise located(error, position, at=f"Bundle.entry[{position}].resource") from None
-    found = await conditional.resolve(ctx, {condition for condition, _ in asked.values()})
-    issues = [
-        _unmatched(text, len(found[condition]), position)
-        for text, (condition, position) in asked.items()
-        if len(found[condition]) != 1
-    ]
-    if issues:
-        raise PreconditionFailed("Conditional references do not lead to one resource", issues=issues)
-    return {text: f"{condition.type}/{found[condition][0].id}" for text, (condition, _) in asked.items()}
-
-
-def _unmatched(text: str, count: int, position: int) -> Issue:
-    en, vi = (
-        ("nothing matches it: store that resource first", "không có tài nguyên nào khớp: hãy lưu tài nguyên đó trước")
-        if count == 0
-        else ("several resources match it: make it narrower", "nhiều tài nguyên khớp: hãy thu hẹp điều kiện")
-    )
-    return Issue(
-        "error",
-        "not-found" if count == 0 else "multiple-matches",
-        f"The reference '{text[:128]}' does not lead to one resource: {en}",
-        f"Tham chiếu '{text[:128]}' không dẫn tới đúng một tài nguyên: {vi}",
-        f"Bundle.entry[{position}].resource",
-    )
-
-
-def _check(ctx: Context, targets: list[Target], resources: dict[int, Any]) -> dict[int, write.Checked]:
+async def _check(ctx: Context, targets: list[Target], resources: dict[int, Any]) -> dict[int, write.Checked]:
     """Validate every resource to be written; raise one Unprocessable with the issues of all."""
     checked: dict[int, write.Checked] = {}
     issues: list[Issue] = []
-    for target in targets:
+    for number, target in enumerate(targets):
+        await _turn(number)
         position = target.entry.position
         if position not in resources or target.key is None:
             continue
         type, id = target.key
         resource = resources[position]
         try:
-            if not isinstance(target.entry.interaction, Create):
+            if isinstance(target.entry.interaction, Update):
+                resource = write.with_own_id(resource, id)
+            elif not isinstance(target.entry.interaction, Create):
                 resource = write.with_id(resource, id)
             checked[position] = write.check(ctx, type, resource)
         except FhirError as error:
@@ -339,15 +251,20 @@ def _reads(entry: Entry) -> bool:
     return entry.key is None and entry.condition is None
 
 
-def _puts(ctx: Context, target: Target, checked: Mapping[int, write.Checked]) -> list[Put]:
-    """Return the writes of an entry: several for a conditional delete, none when there is nothing to do."""
+def _puts(ctx: Context, target: Target, checked: Mapping[int, write.Checked], told: Container[str]) -> list[Put]:
+    """Return the writes of an entry: several for a conditional delete, none when there is nothing to do.
+
+    Of a resource in `told` a version is made even when nothing changes.
+    """
     try:
-        return list(_each_put(ctx, target, checked))
+        return list(_each_put(ctx, target, checked, told))
     except FhirError as error:
         raise located(error, target.entry.position, at=target.entry.at) from None
 
 
-def _each_put(ctx: Context, target: Target, checked: Mapping[int, write.Checked]) -> Iterator[Put]:
+def _each_put(
+    ctx: Context, target: Target, checked: Mapping[int, write.Checked], told: Container[str]
+) -> Iterator[Put]:
     old = target.superseded
     match target.entry.interaction:
         case Delete(type, id, if_match):
@@ -368,13 +285,13 @@ def _each_put(ctx: Context, target: Target, checked: Mapping[int, write.Checked]
             write.require_new(old, only_new)
             if isinstance(target.entry.interaction, Update):
                 write.require_update_create(ctx, old, type, id)
-            if not write.unchanged(ctx, resource, id, old):
+            if f"{type}/{id}" in told or not write.unchanged(ctx, resource, id, old):
                 yield write.put(ctx, resource, id, old, "PUT", target.claims)
         case Patch(if_match=if_match) | ConditionalPatch(if_match=if_match):
             assert old is not None
             resource = checked[target.entry.position].resource
             write.require_version(old, old.type, old.id, if_match)
-            if not write.unchanged(ctx, resource, old.id, old):
+            if f"{old.type}/{old.id}" in told or not write.unchanged(ctx, resource, old.id, old):
                 yield write.put(ctx, resource, old.id, old, "PATCH")
         case _:
             pass
@@ -385,7 +302,7 @@ async def _response(ctx: Context, target: Target, puts: list[Put], dispatch: Dis
     asked = target.entry.interaction
     if _reads(target.entry):
         try:
-            return answered(ctx, asked, await dispatch(ctx, asked))
+            return answered(ctx, asked, await dispatch(ctx, asked), head=target.entry.head)
         except FhirError as error:  # what was rehearsed has gone since, or the transaction itself deleted it
             return response(error.status, outcome=outcome(error.issues, ctx.language))
     if isinstance(asked, Delete | ConditionalDelete):
