@@ -14,10 +14,10 @@ from examples.facilities import Facility, Network
 from examples.fhir import (
     CORE,
     HL7,
-    PROFILE,
     UCUM,
     Resource,
     concept,
+    meta,
     programme_type,
     reference,
     target_disease,
@@ -28,7 +28,7 @@ from examples.programme import SERVICE, Event
 from terminology.vaccines import VACCINES
 
 _REGISTER_BEGAN: Final = date(2017, 3, 24)  # older doses were copied from the paper record
-_META: Final = {"profile": [f"{PROFILE}/vn-imm-immunization"]}
+_META: Final = meta("immunization")
 _ROUTES: Final = {
     "PO": "Swallow, oral",
     "IDINJ": "Injection, intradermal",

@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 from examples import identifiers
 from examples.chance import Chance, Weighted
 from examples.doses import Subject
-from examples.fhir import HL7, Resource, concept, moment, reference
+from examples.fhir import HL7, PROFILE, PROGRAMME, Resource, concept, meta, moment, reference
 from terminology.diseases import SNOMED
 
 
 class Reaction(NamedTuple):
     """What may happen: after how many hours at most, how severe, and whether it is serious."""
 
+    term: str  # code of the programme's terms
     text: str
     code: tuple[str, str] | None  # SNOMED CT
     hours: int
@@ -25,15 +26,15 @@ class Reaction(NamedTuple):
     serious: bool
 
 
-FEVER: Final = Reaction("Sốt nhẹ dưới 39 °C", ("386661006", "Fever"), 24, "mild", False)
-ANAPHYLAXIS: Final = Reaction("Phản vệ độ II", ("39579001", "Anaphylaxis"), 1, "severe", True)
+FEVER: Final = Reaction("fever-below-39", "Sốt nhẹ dưới 39 °C", ("386661006", "Fever"), 24, "mild", False)
+ANAPHYLAXIS: Final = Reaction("anaphylaxis", "Phản vệ độ II", ("39579001", "Anaphylaxis"), 1, "severe", True)
 _REACTIONS: Final = Weighted(
     [
         (FEVER, 40),
-        (Reaction("Đau, sưng đỏ tại chỗ tiêm", None, 24, "mild", False), 45),
-        (Reaction("Quấy khóc kéo dài", None, 12, "mild", False), 9),
-        (Reaction("Sốt cao từ 39 °C", ("386661006", "Fever"), 24, "moderate", False), 5),
-        (Reaction("Co giật do sốt", ("41497008", "Febrile convulsion"), 24, "severe", True), 0.6),
+        (Reaction("local-pain", "Đau, sưng đỏ tại chỗ tiêm", None, 24, "mild", False), 45),
+        (Reaction("crying-persistent", "Quấy khóc kéo dài", None, 12, "mild", False), 9),
+        (Reaction("fever-39", "Sốt cao từ 39 °C", ("386661006", "Fever"), 24, "moderate", False), 5),
+        (Reaction("seizure-febrile", "Co giật do sốt", ("41497008", "Febrile convulsion"), 24, "severe", True), 0.6),
         (ANAPHYLAXIS, 0.4),
     ]
 )
@@ -45,6 +46,14 @@ _OUTCOME: Final = {
     False: concept(f"{HL7}/adverse-event-outcome", "resolved", "Resolved", "Khỏi"),
     True: concept(f"{HL7}/adverse-event-outcome", "recovering", "Recovering", "Đang hồi phục"),
 }
+_META: Final = meta("adverse-event")
+_HOSPITAL: Final = {
+    "url": f"{PROFILE}/vn-imm-ext-seriousness-reason",
+    "valueCodeableConcept": concept(
+        f"{PROGRAMME}/CodeSystem/aefi-seriousness-reason", "hospitalisation", "Nhập viện hoặc kéo dài nằm viện"
+    ),
+}
+_NOTIFIED: Final = f"{PROFILE}/vn-imm-ext-notified"  # by telephone, at once
 _SHARE: Final = 0.025
 
 
@@ -65,11 +74,15 @@ def adverse_event(
     noticed = min(day + timedelta(days=onset // 1440 + (not reaction.serious)), max(today, day))
     known = max(began, moment(noticed, 17 * 60))
     severity = concept(f"{HL7}/adverse-event-severity", reaction.severity, reaction.severity.capitalize())
-    coded = concept(SNOMED, *reaction.code, reaction.text) if reaction.code else {"text": reaction.text}
+    coded = concept(f"{PROGRAMME}/CodeSystem/aefi-term", reaction.term, None, reaction.text)
+    if reaction.code:
+        coded["coding"].append(concept(SNOMED, *reaction.code)["coding"][0])
     identifier = f"{subject.id.upper()}-{number}"
     return {
         "resourceType": "AdverseEvent",
         "id": f"{subject.id}-ae{number}",
+        "meta": _META,
+        **({"extension": [_HOSPITAL, {"url": _NOTIFIED, "valueDateTime": known}]} if reaction.serious else {}),
         "identifier": {"system": identifiers.ADVERSE_EVENT, "value": identifier},
         "actuality": "actual",
         "event": coded,

@@ -12,13 +12,14 @@ from typing import Final
 
 from examples import identifiers
 from examples.chance import Chance
-from examples.fhir import HL7, Resource, address, concept, human_name, reference
+from examples.fhir import HL7, PROGRAMME, Resource, address, concept, human_name, meta, reference
 from examples.names import name
 from terminology.places import PROVINCES, WARDS, Place
 
 _OWN_NUMBER: Final = 2**40 - 1  # the draws of the network; households count from 0
 _PEOPLE_A_WARD: Final = 100
 _LEAST_WARDS: Final = 24
+_PRACTITIONER: Final = meta("practitioner")
 FIRST_WARD: Final = "00004"  # Ba Đình, Hà Nội: where the family of the walk-through lives
 
 
@@ -126,6 +127,7 @@ def _person(chance: Chance, code: str, number: int) -> Person:
     resource = {
         "resourceType": "Practitioner",
         "id": f"staff-{code}-{number}",
+        "meta": _PRACTITIONER,
         "identifier": [{"system": identifiers.LICENCE, "value": licence}],
         "active": True,
         "name": [human_name(called)],
@@ -135,17 +137,26 @@ def _person(chance: Chance, code: str, number: int) -> Person:
 
 
 _KINDS: Final = {
-    "TYT": "Trạm Y tế",
-    "BV": "Bệnh viện",
-    "CDC": "Trung tâm Kiểm soát bệnh tật",
-    "PK": "Phòng tiêm chủng dịch vụ",
+    "TYT": ("TYT", "Trạm y tế"),
+    "BV": ("BV", "Bệnh viện"),
+    "CDC": ("CDC", "Trung tâm Kiểm soát bệnh tật"),
+    "PK": ("CSTC", "Cơ sở tiêm chủng"),
 }
-_PROVIDER: Final = f"{HL7}/organization-type"
+_PROVIDER: Final = {"system": f"{HL7}/organization-type", "code": "prov", "display": "Healthcare Provider"}
 _SITE: Final = concept(f"{HL7}/location-physical-type", "si", "Site")
+_ORGANIZATION: Final = meta("organization")
+_LOCATION: Final = meta("location")
+_ROLE: Final = meta("practitioner-role")
 _ROLES: Final = (
     [concept(f"{HL7}/practitioner-role", "doctor", "Doctor", "Bác sĩ khám sàng lọc")],
     [concept(f"{HL7}/practitioner-role", "nurse", "Nurse", "Điều dưỡng tiêm chủng")],
 )
+
+
+def _kind(kind: str) -> Resource:
+    """Return what kind of facility it is, by the programme's code and by HL7's."""
+    found = concept(f"{PROGRAMME}/CodeSystem/facility-type", *_KINDS[kind])
+    return found | {"coding": [*found["coding"], _PROVIDER]}
 
 
 def resources(facility: Facility, today: date) -> Iterator[Resource]:
@@ -155,9 +166,10 @@ def resources(facility: Facility, today: date) -> Iterator[Resource]:
     yield {
         "resourceType": "Organization",
         "id": facility.organization,
+        "meta": _ORGANIZATION,
         "identifier": [{"system": identifiers.FACILITY, "value": facility.code}],
         "active": True,
-        "type": [concept(_PROVIDER, "prov", "Healthcare Provider", _KINDS[facility.kind])],
+        "type": [_kind(facility.kind)],
         "name": facility.name,
         "telecom": [
             {"system": "phone", "value": identifiers.telephone(50_000_000 + int(facility.code)), "use": "work"}
@@ -168,6 +180,7 @@ def resources(facility: Facility, today: date) -> Iterator[Resource]:
     yield {
         "resourceType": "Location",
         "id": facility.location,
+        "meta": _LOCATION,
         "status": "active",
         "name": f"Điểm tiêm chủng – {facility.name}",
         "mode": "instance",
@@ -180,6 +193,7 @@ def resources(facility: Facility, today: date) -> Iterator[Resource]:
         yield {
             "resourceType": "PractitionerRole",
             "id": person.id.replace("staff", "role"),
+            "meta": _ROLE,
             "active": True,
             "practitioner": _actor(person),
             "organization": own,

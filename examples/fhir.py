@@ -12,14 +12,16 @@ from typing import Any, Final
 from examples.names import Name
 from terminology.diseases import DISEASES, SNOMED
 from terminology.ethnicity import ETHNIC_GROUPS, ETHNICITY
-from terminology.places import PROVINCE, PROVINCES, WARD, Place
+from terminology.places import PROVINCE, PROVINCES, WARD, WARDS, Place
 from terminology.vaccines import ATC, CVX, PRODUCT, VACCINES
 
 Resource = dict[str, Any]
 
 HL7: Final = "http://terminology.hl7.org/CodeSystem"
 CORE: Final = "http://fhir.hl7.org.vn/core"
-PROFILE: Final = "https://fhir.tiemchung.vn/StructureDefinition"
+PROGRAMME: Final = "https://fhir.tiemchung.vn"
+PROFILE: Final = f"{PROGRAMME}/StructureDefinition"
+BIRTH_PLACE: Final = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 LOINC: Final = "http://loinc.org"
 UCUM: Final = "http://unitsofmeasure.org"
 
@@ -80,6 +82,20 @@ def ethnicity(code: str) -> Resource:
 def programme_type(code: str) -> Resource:
     """Return the extension that says in which kind of programme (tcmr, dich-vu, chien-dich) a dose was given."""
     return {"url": f"{CORE}/StructureDefinition/vn-ext-immunization-program-type", "valueCode": code}
+
+
+def meta(profile: str) -> Resource:
+    """Return the meta of a resource that follows the programme's profile `profile`, such as `patient`."""
+    return {"profile": [f"{PROFILE}/vn-imm-{profile}"]}
+
+
+@cache
+def origins(ward: str, today: date) -> tuple[Resource, ...]:
+    """Return the extensions that say where somebody was born, was registered and comes from: all in one ward."""
+    whole = address(WARDS[ward], "", today)
+    place = {name: value for name, value in whole.items() if name not in ("use", "line")}
+    urls = (BIRTH_PLACE, f"{PROFILE}/vn-imm-ext-birth-registration", f"{PROFILE}/vn-imm-ext-native-place")
+    return tuple({"url": url, "valueAddress": place} for url in urls)
 
 
 def address(ward: Place, line: str, today: date) -> Resource:

@@ -9,9 +9,10 @@ from functools import cache
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from examples.fhir import CORE, Resource, concept, vaccine_code
+from examples.fhir import CORE, Resource, concept, meta, vaccine_code
 from terminology.vaccines import VACCINES
 
+_META: Final = meta("medication")
 _YEARS_OF_LIFE: Final = (2, 2, 3)
 
 
@@ -54,6 +55,7 @@ def _medication(found: Lot, today: date) -> Resource:
     return {
         "resourceType": "Medication",
         "id": f"lot-{found.product}-{found.number.lower()}",
+        "meta": _META,
         **({"extension": [{"url": url, "valueString": number}]} if number else {}),
         "code": vaccine_code(found.product),
         "status": "active" if found.expires >= today else "inactive",

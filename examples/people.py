@@ -11,11 +11,12 @@ from typing import Final
 from examples import identifiers
 from examples.chance import Chance, Weighted
 from examples.facilities import Facility
-from examples.fhir import HL7, PROFILE, Resource, address, concept, ethnicity, human_name, moment, reference
+from examples.fhir import HL7, Resource, address, concept, ethnicity, human_name, meta, moment, origins, reference
 from examples.names import Name, name
 from terminology.places import PLACE_PREFIXES
 
-_META: Final = {"profile": [f"{PROFILE}/vn-imm-patient"]}
+_META: Final = meta("patient")
+_RELATED: Final = meta("related-person")
 # Shares of the census of 2019, rounded; the rest of the 54 groups are left out.
 _ETHNIC_GROUPS: Final = Weighted(
     {
@@ -154,13 +155,13 @@ def patient(member: Member, home: Household, chance: Chance, today: date) -> Res
         "resourceType": "Patient",
         "id": member.id,
         "meta": _META,
-        "extension": [ethnicity(member.ethnic_group)],
+        "extension": [ethnicity(member.ethnic_group), *origins(home.station.ward.code, today)],
         "identifier": found,
         "active": True,
         "name": [human_name(member.name)],
         "gender": member.gender,
         "birthDate": member.birth.isoformat(),
-        "address": [address(home.station.ward, home.line, today)],
+        "address": [address(home.station.ward, home.line, today) | {"type": "both"}],
         "managingOrganization": reference(f"Organization/{home.station.organization}"),
     }
     if member.telephone:
@@ -177,6 +178,7 @@ def mother_of(child: Member, mother: Member) -> Resource:
     return {
         "resourceType": "RelatedPerson",
         "id": f"{child.id}-mother",
+        "meta": _RELATED,
         "identifier": [{"system": identifiers.CCCD, "value": mother.citizen}],
         "active": True,
         "patient": reference(f"Patient/{child.id}", child.name.text),

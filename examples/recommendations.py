@@ -9,9 +9,10 @@ from functools import cache
 from typing import Final
 
 from examples.doses import Subject
-from examples.fhir import HL7, LOINC, Resource, concept, moment, reference, target_disease, vaccine_code
+from examples.fhir import HL7, LOINC, Resource, concept, meta, moment, reference, target_disease, vaccine_code
 from examples.programme import Next
 
+_META: Final = meta("recommendation")
 _CRITERIA: Final = {
     "earliest": concept(LOINC, "30981-5", "Earliest date to give"),
     "due": concept(LOINC, "30980-7", "Date vaccine due"),
@@ -32,6 +33,7 @@ def recommendation(subject: Subject, following: Iterable[Next], today: date) -> 
     return {
         "resourceType": "ImmunizationRecommendation",
         "id": f"{subject.id}-next",
+        "meta": _META,
         "patient": subject.reference,
         "date": moment(today, 6 * 60),
         "authority": reference(f"Organization/{centre.organization}", centre.name),
