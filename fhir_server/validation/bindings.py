@@ -4,13 +4,16 @@ https://hl7.org/fhir/R4/terminologies.html#strength
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
+from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding
+from fhir_server.outcome import Severity
 from fhir_server.validation.primitives import Fault, Primitive, text_fault
-from fhir_server.validation.report import Path, Walk, shown
+from fhir_server.validation.report import CodeIsIn, Path, Walk, shown
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]
@@ -21,6 +24,7 @@ MIME_TYPES: Final = "http://hl7.org/fhir/ValueSet/mimetypes"
 MIME: Final = re.compile(
     r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9*][\w!#$&^.+*-]{0,126}(\s*;.*)?|xml|json|ttl"
 ).fullmatch
+MOVING: Final = "http://terminology.hl7.org/"
 MAX_LISTED: Final = 12  # codes that a text names; of more it names the nearest
 
 
@@ -71,74 +75,158 @@ def _instead(value: str, allowed: frozenset[str]) -> tuple[str, str]:
     return "use one of that value set", "hãy dùng mã trong danh mục đó"
 
 
-def concept(
-    kind: str,
-    element: str,
-    binding: Binding,
-    codes_of: Callable[[str], Codes | None],
-    profile: str | None = None,
+SEVERITIES: Final[Mapping[str, Severity]] = {"required": "error", "extensible": "warning", "preferred": "information"}
+
+
+def check(
+    kind: str, element: str, binding: Binding, definitions: Definitions, profile: str | None = None
 ) -> Check | None:
-    """Return the check of a Coding, CodeableConcept or Quantity; None when nothing can be checked."""
-    codes = codes_of(binding.value_set)
-    if codes is None or binding.strength not in ("required", "extensible"):
+    """Return the check of a value of type `kind`, or None when nothing can be said of it.
+
+    Codes that are not known here become a question when a profile asks for them; of R4's own value sets that nobody can
+    enumerate (all languages, all units) nothing is asked.
+    """
+    if binding.strength not in SEVERITIES or binding.value_set == MIME_TYPES:
         return None
-    if kind == "Coding":
-        return _coding(element, binding, codes, profile)
-    if kind == "CodeableConcept":
-        return _codeable_concept(element, binding, codes, profile)
-    # Quantity and its specialisations: the unit's code
-    return _coding(element, binding, codes, profile) if kind not in ("code", "string", "uri") else None
+    codes = definitions.codes(binding.value_set)
+    if codes is None and (profile is None or binding.strength == "preferred"):
+        return None
+    bound = _Bound(element, binding, codes, definitions.periods, profile)
+    match kind:
+        case "code" | "string" | "uri":
+            return bound.text
+        case "CodeableConcept":
+            return bound.concept
+        case "Coding" | "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" | "MoneyQuantity":
+            return bound.coding
+        case _:
+            return None
 
 
-def _holds(codes: Codes, coding: Any) -> bool:
-    if type(coding) is not dict:
-        return False
-    system, value = coding.get("system"), coding.get("code")
-    # A list or object in their place has been reported; it cannot be looked up.
-    return type(system) is str and type(value) is str and value in codes.get(system, ())
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """An element, the value set that it is bound to, and what is known of it."""
 
+    element: str
+    binding: Binding
+    codes: Codes | None
+    periods: Mapping[str, Mapping[str, tuple[str, str]]]
+    profile: str | None
 
-def _coding(element: str, binding: Binding, codes: Codes, profile: str | None) -> Check:
-    def check(value: Json, path: Path, walk: Walk) -> None:
-        if not _holds(codes, value) and ("code" in value or binding.strength == "required"):
-            _report([value], element, binding, codes, path, walk, profile)
-
-    return check
-
-
-def _codeable_concept(element: str, binding: Binding, codes: Codes, profile: str | None) -> Check:
-    def check(value: Json, path: Path, walk: Walk) -> None:
-        codings = value.get("coding")
-        codings = codings if type(codings) is list else []
-        if any(_holds(codes, coding) for coding in codings):
+    def text(self, value: Any, path: Path, walk: Walk) -> None:
+        """Check a code, whose system is understood."""
+        if type(value) is not str:
             return
-        if codings or binding.strength == "required":  # text alone is enough where the value set is extensible
-            _report(codings, element, binding, codes, path, walk, profile)
+        if self.codes is None:
+            self._ask(((None, value),), path, walk)
+        elif not any(value in members for members in self.codes.values()):
+            self._report([value], path, walk)
+
+    def coding(self, value: Any, path: Path, walk: Walk) -> None:
+        """Check a Coding, or the unit of a Quantity."""
+        if type(value) is not dict:
+            return
+        if "code" in value:
+            self._any([value], path, walk)
+        elif self.binding.strength == "required" and self.codes is not None:
+            self._report([value], path, walk)
+
+    def concept(self, value: Any, path: Path, walk: Walk) -> None:
+        """Check a CodeableConcept: one of its codings is enough; text alone is, where others than these may be used."""
+        if type(value) is not dict:
+            return
+        codings = value.get("coding")
+        if type(codings) is list and codings:
+            self._any(codings, path, walk)
+        elif self.binding.strength == "required":
+            self._report([], path, walk)
+
+    def _any(self, codings: list[Any], path: Path, walk: Walk) -> None:
+        told = [(one.get("system"), one.get("code")) for one in codings if type(one) is dict]
+        # A list or object in their place has been reported; it cannot be looked up.
+        known = [(system, code) for system, code in told if type(system) is str and type(code) is str]
+        if self.codes is None:
+            if known:
+                self._ask(tuple(known), path, walk)
+            return
+        found = [(system, code) for system, code in known if code in self.codes.get(system, ())]
+        if not found:
+            self._report(codings, path, walk)
+        elif self.periods and walk.days is not None:
+            late = [fault for system, code in found if (fault := self._late(system, code, walk.days)) is not None]
+            if len(late) == len(found):
+                walk.add(self._severity, "code-invalid", path, f"{self.element}:period", late[0], self.profile)
+
+    @property
+    def _severity(self) -> Severity:
+        return SEVERITIES[self.binding.strength]
+
+    def _late(self, system: str, code: str, days: tuple[str, str]) -> tuple[str, str] | None:
+        """Return what is wrong with a code that did not hold on any of the `days`."""
+        period = self.periods.get(system, {}).get(code)
+        if period is None or (period[0] <= days[1] and days[0] <= period[1]):
+            return None
+        since, until = period
+        when = days[0] if days[0] == days[1] else f"{days[0]}/{days[1]}"
+        lasts = (f"from {since}", f"từ {since}") if days[1] < since else (f"until {until}", f"đến hết {until}")
+        return (
+            f"{shown(code)} of {system} holds {lasts[0]} and not on {when}: use the code of that day",
+            f"Mã {shown(code)} của {system} chỉ có hiệu lực {lasts[1]}, không dùng cho ngày {when}: hãy dùng mã "
+            "có hiệu lực vào ngày đó",
+        )
+
+    def _ask(self, codings: tuple[tuple[str | None, str], ...], path: Path, walk: Walk) -> None:
+        rule = f"{self.element}:binding"
+        asked = CodeIsIn(self.binding.value_set, codings, self._severity, walk.days, "", rule, self.profile)
+        walk.asked.append((asked, path))
+
+    def _report(self, codings: list[Any], path: Path, walk: Walk) -> None:
+        if self.binding.strength == "preferred" and not walk.best_practice:
+            return  # an encouragement, for who asks for good advice
+        codes = self.codes or {}
+        allowed: frozenset[str] = frozenset().union(*codes.values())
+        if len(allowed) <= MAX_LISTED:
+            listed = " | ".join(f"{system}#{value}" for system in sorted(codes) for value in sorted(codes[system]))
+        else:
+            listed = " | ".join(sorted(codes))
+        texts = not_in([_shown(coding) for coding in codings[:3]], self.binding.value_set, self._severity, listed)
+        walk.add(self._severity, "code-invalid", path, f"{self.element}:binding", texts, self.profile)
+
+
+def not_in(codings: Sequence[str], value_set: str, severity: Severity, listed: str = "") -> tuple[str, str]:
+    """Say that none of `codings` is in the value set; `listed` tells what to use."""
+    found = ", ".join(codings) or "(no code)"
+    required = severity == "error"
+    instead = listed or value_set
+    return (
+        f"{found} is not in the value set {value_set}: {'use' if required else 'prefer'} {instead}",
+        f"{found} không thuộc danh mục {value_set}: {'hãy' if required else 'nên'} dùng {instead}",
+    )
+
+
+def unknown_code(definitions: Definitions) -> Check:
+    """Return the check that the code of a Coding is one of its system, where all codes of the system are known."""
+
+    def check(value: Json, path: Path, walk: Walk) -> None:
+        system, code = value.get("system"), value.get("code")
+        if type(system) is not str or type(code) is not str:
+            return
+        members = definitions.codes_of_system(system)
+        if members is not None and code not in members:
+            # These systems go on while R4 stands still: a code that is not known here may be a new one.
+            severity: Severity = "warning" if system.startswith(MOVING) else "error"
+            walk.add(
+                severity,
+                "code-invalid",
+                path,
+                "Coding.code:unknown",
+                (
+                    f"{shown(code)} is not a code of {system}: correct the code or the system",
+                    f"{shown(code)} không phải mã của {system}: hãy sửa mã hoặc hệ mã",
+                ),
+            )
 
     return check
-
-
-def _report(
-    codings: list[Any], element: str, binding: Binding, codes: Codes, path: Path, walk: Walk, profile: str | None
-) -> None:
-    found = ", ".join(_shown(coding) for coding in codings[:3]) or "(no code)"
-    allowed: frozenset[str] = frozenset().union(*codes.values())
-    if len(allowed) <= MAX_LISTED:
-        listed = " | ".join(f"{system}#{value}" for system in sorted(codes) for value in sorted(codes[system]))
-    else:
-        listed = " | ".join(sorted(codes))
-    required = binding.strength == "required"
-    walk.add(
-        "error" if required else "warning",
-        "code-invalid",
-        path,
-        f"{element}:binding",
-        (
-            f"{found} is not in the value set {binding.value_set}: {'use' if required else 'prefer'} {listed}",
-            f"{found} không thuộc danh mục {binding.value_set}: {'hãy' if required else 'nên'} dùng {listed}",
-        ),
-        profile,
-    )
 
 
 def _shown(coding: Any) -> str:

@@ -12,6 +12,8 @@ from fhir_server.validation.rules import Node
 from fhir_server.validation.structure import step_of, too_many
 
 Json = dict[str, Any]
+Check = Callable[[Any, Path, Walk], None]  # of one value
+Count = Callable[[int, Path, Walk], None]  # of how many there are, in the object that has them
 Found = list[tuple[str, Any, Path]]  # property, value (None: only an extension), path
 
 
@@ -44,7 +46,7 @@ def _found(owner: Json, name: str, step: str, path: Path) -> Found:
     return [(name, value, (path, step, None, depth))]
 
 
-def counter(node: Node, element: Element | None) -> Callable[[int, Path, Walk], None] | None:
+def counter(node: Node, element: Element | None) -> Count | None:
     """Return the check of how often an element or slice occurs in its object; None when the type says as much."""
     least, most = node.min, node.max
     if least is not None and least.number <= (0 if element is None else element.min):

@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/profiling.html
 
 A profile visits only the elements that it has rules for, after the structure has been checked; a value of the wrong
-shape has been reported by then, and is passed over.
+shape has been reported by then, and is passed over. The differentials of a profile and of those that it derives from
+are laid over each other, so that no snapshot is needed.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +14,16 @@ from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding, Member
 from fhir_server.fhirpath.names import Names, names
 from fhir_server.fhirpath.syntax import Unsupported
-from fhir_server.validation import bindings, invariants, references, rules, slicing, values
-from fhir_server.validation.occurrences import Found, counter, finder
-from fhir_server.validation.report import Path, Walk, shown
+from fhir_server.validation import bindings, discriminators, facets, invariants, references, rules
+from fhir_server.validation.occurrences import Check, Found, counter, finder
+from fhir_server.validation.report import Path, Walk, below
 from fhir_server.validation.rules import Demanded, Node
+from fhir_server.validation.slicing import Slice, Sorter
 
 Json = dict[str, Any]
-Check = Callable[[Any, Path, Walk], None]  # of one value
 Applied = Callable[[Json, Path, Walk], None]  # of an element, in the object that has it
+
+ANY_RESOURCE = frozenset({"Resource", "DomainResource"})
 
 
 class Profile(NamedTuple):
@@ -31,46 +34,81 @@ class Profile(NamedTuple):
     type: str
     ancestors: frozenset[str]  # the profiles that it derives from
     check: Check
+    unchecked: tuple[tuple[str, str], ...] = ()  # its rules that cannot be checked here: key, reason
 
 
 class Profiles:
     """The profiles of one set of definitions, each compiled when first declared."""
 
     def __init__(self, definitions: Definitions):
-        self._definitions = definitions
+        self.definitions = definitions
         self._compiled: dict[str, Profile] = {}
+        self._trees: dict[str, Node | None] = {}
         self._names: dict[str, Names] = {}
 
     def get(self, url: str) -> Profile | None:
         """Return the profile with canonical `url` (without version), or None when it is not known."""
         if url not in self._compiled:
-            chain = rules.chain(url, self._definitions.profiles)
+            chain = rules.chain(url, self.definitions.profile)
             if not chain:
                 return None
-            own, *others = chain
-            compiler = _Compiler(self, self._definitions, own["type"])
-            root = rules.tree(chain)
-            definition = self._definitions.type(own["type"])
-            check = compiler.content(root, {} if definition is None else definition.members)
-            ancestors = frozenset(other["url"] for other in others)
-            self._compiled[url] = Profile(
-                url, own.get("version"), own["type"], ancestors, _with(check, compiler.unchecked, url)
-            )
+            self._compiled[url] = self._compile(url, chain)
         return self._compiled[url]
+
+    def _compile(self, url: str, chain: list[Json]) -> Profile:
+        own, *others = chain
+        type = str(own.get("type"))
+        version, ancestors = own.get("version"), frozenset(other["url"] for other in others)
+        try:
+            root = rules.tree(chain)
+            compiler = _Compiler(self, type)
+            definition = self.definitions.type(type)
+            check = compiler.content(root, {} if definition is None else definition.members)
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:  # a StructureDefinition that is not valid R4
+            unreadable = ((url, f"its differential cannot be read ({fault!r})"),)
+            return Profile(url, version, type, ancestors, _with(_nothing, unreadable, url), unreadable)
+        unchecked = tuple(compiler.unchecked)
+        return Profile(url, version, type, ancestors, _with(check, unchecked, url), unchecked)
+
+    def tree(self, url: str) -> Node | None:
+        """Return the rules of the profile `url` as a tree, or None when it is not known or cannot be read."""
+        if url not in self._trees:
+            chain = rules.chain(url, self.definitions.profile)
+            try:
+                self._trees[url] = rules.tree(chain) if chain else None
+            except (KeyError, TypeError, ValueError, AttributeError):
+                self._trees[url] = None
+        return self._trees[url]
+
+    def conforms(self, value: Any, url: str, walk: Walk) -> bool | None:
+        """Return whether `value` has no error against profile `url`; None when the profile is not known."""
+        profile = self.get(url.partition("|")[0])
+        if profile is None:
+            return None
+        kind = value.get("resourceType") if type(value) is dict else None
+        if kind is None:
+            return walk.passes(profile.check, value)
+        if kind != profile.type and profile.type not in ANY_RESOURCE:
+            return False
+        outer = walk.resource, walk.holder
+        walk.resource, walk.holder = value, walk.holder if walk.holds(value) else value
+        found = walk.passes(profile.check, value)
+        walk.resource, walk.holder = outer
+        return found
 
     def names(self, type: str) -> Names:
         """Return what names mean in invariants on `type`."""
         if type not in self._names:
-            self._names[type] = names(self._definitions, type)
+            self._names[type] = names(self.definitions, type)
         return self._names[type]
 
 
 class _Compiler:
     """Compiles the tree of one profile."""
 
-    def __init__(self, profiles: Profiles, definitions: Definitions, type: str):
+    def __init__(self, profiles: Profiles, type: str):
         self._profiles = profiles
-        self._definitions = definitions
+        self._definitions = profiles.definitions
         self._type = type
         self.unchecked: list[tuple[str, str]] = []  # rules that cannot be checked here: key, reason
 
@@ -93,6 +131,8 @@ class _Compiler:
     def _constraints(self, node: Node) -> list[Check]:
         found = []
         for rule in node.constraints.values():
+            if not rule.expression:
+                continue
             try:
                 found.append(invariants.compile(rule, self._profiles.names(self._type)))
             except Unsupported as reason:
@@ -103,14 +143,15 @@ class _Compiler:
         """Return the check of one element in the object that has it; None when the type has no such element."""
         own = {name: member for name, member in members.items() if node.name in (name, member.element.name)}
         if not own:
-            self.unchecked.append((node.id, f"{node.name} is no element"))
+            if members:
+                self.unchecked.append((node.id, f"{node.name} is no element"))
             return None
         checks = {name: self._value(node, member) for name, member in own.items()}
         allowed = _allowed(node, own)
-        slices = [slice for slice in map(self._slice_of(node, own), node.slices.values()) if slice is not None]
+        sorter = self._sorter(node, own)
         count = counter(node, next(iter(own.values())).element)
-        closed = _closed(node) if slices else None
-        if not (any(checks.values()) or allowed or slices or count):
+        supported = node.must_support
+        if not (any(checks.values()) or allowed or sorter or count or supported):
             return None  # nothing beyond what the type itself demands
         values_of = finder(own)
 
@@ -118,144 +159,147 @@ class _Compiler:
             found = values_of(owner, path)
             if count is not None:
                 count(len(found), path, walk)
-            if not found:
-                if slices:
-                    _sort(found, slices, closed, path, walk)
-                return
+            if not found and supported and walk.must_support:
+                _unsupported(node, supported, path, walk)
             for name, value, at in found:
                 if value is not None:
                     for check in checks[name]:
                         check(value, at, walk)
             if allowed is not None:
                 allowed(found, walk)
-            if slices:
-                _sort(found, slices, closed, path, walk)
+            if sorter is not None:
+                sorter.sort(found, path, walk)
 
         return apply
 
     def _value(self, node: Node, member: Member) -> list[Check]:
         """Return the checks of one value of the element, as it has the type of `member`."""
-        checks: list[Check] = [_fixed(node, demanded, member.type) for demanded in node.fixed]
-        checks += [_pattern(node, demanded) for demanded in node.patterns]
+        checks = facets.checks(node, member.type)
         checks += [check for demanded in node.bindings if (check := self._binding(node, demanded, member)) is not None]
         if node.types is not None:
             checks += self._types(node, node.types, member)
         if node.children or node.constraints:
-            checks.append(self.content(node, self._definitions.members(member)))
+            checks.append(self.content(node, self._members(node, member)))
         return checks
+
+    def _members(self, node: Node, member: Member) -> Mapping[str, Member]:
+        """Return the properties of a value; of a resource within another one those of the one type that it may have."""
+        kinds = [kind["code"] for kind in node.types.value] if node.types is not None else []
+        definition = self._definitions.type(kinds[0]) if member.type == "Resource" and len(kinds) == 1 else None
+        return self._definitions.members(member) if definition is None else definition.members
 
     def _types(self, node: Node, types: Demanded, member: Member) -> list[Check]:
         """Return the checks of the profiles on a type: of the value itself, or of what it refers to."""
+        if member.type == "Resource":
+            return self._resources(node, types)
         found: list[Check] = []
         for kind in types.value:
             if kind["code"] != member.type:
                 continue
             if targets := kind.get("targetProfile", ()):
-                narrower = references.narrower(node.id, targets, self._definitions, types.profile)
-                found += [narrower] if narrower is not None else []
-            # Of several profiles a value follows any one; telling which is not done here.
-            if len(kind.get("profile", ())) == 1:
-                found.append(self._conforms(kind["profile"][0]))
+                found += references.narrower(node.id, targets, self._definitions, types.profile, self._profiles)
+            if urls := kind.get("profile", ()):
+                found.append(self._conforms(node, [url.partition("|")[0] for url in urls], types.profile))
         return found
 
-    def _conforms(self, url: str) -> Check:
-        """Check a value against a profile of its type, which may be one that leads back here."""
+    def _conforms(self, node: Node, urls: list[str], by: str) -> Check:
+        """Check a value against a profile of its type, or that it follows any one of several."""
+        profiles = self._profiles
 
-        def check(value: Any, path: Path, walk: Walk) -> None:
-            profile = self._profiles.get(url.partition("|")[0])
+        def single(value: Any, path: Path, walk: Walk) -> None:
+            profile = profiles.get(urls[0])
             if profile is not None:
                 profile.check(value, path, walk)
 
-        return check
+        def several(value: Any, path: Path, walk: Walk) -> None:
+            if any(profiles.conforms(value, url, walk) is not False for url in urls):
+                return
+            walk.error(
+                "structure",
+                path,
+                f"{node.id}:type",
+                f"{node.id} follows none of the profiles that are allowed: {', '.join(urls)}",
+                f"{node.id} không theo hồ sơ nào được phép: {', '.join(urls)}",
+                by,
+            )
+
+        return single if len(urls) == 1 else several
+
+    def _resources(self, node: Node, types: Demanded) -> list[Check]:
+        """Check what resources may stand here: their types, and the profiles on them."""
+        allowed = {kind["code"]: [url.partition("|")[0] for url in kind.get("profile", ())] for kind in types.value}
+        if ANY_RESOURCE & allowed.keys() and not any(allowed.values()):
+            return []
+        by_type: dict[str, list[str]] = {}
+        for code, urls in allowed.items():
+            by_type.setdefault(code, [])
+            for url in urls:
+                definition = self._definitions.profile(url)
+                by_type.setdefault(str((definition or {}).get("type", code)), []).append(url)
+        anything = any(not allowed[code] for code in ANY_RESOURCE & allowed.keys())
+        checks = {code: self._conforms(node, urls, types.profile) for code, urls in by_type.items() if urls}
+        names = sorted(by_type.keys() - ANY_RESOURCE)
+
+        def check(value: Any, path: Path, walk: Walk) -> None:
+            kind = value.get("resourceType") if type(value) is dict else None
+            if kind in checks:
+                checks[kind](value, path, walk)
+            elif type(kind) is str and kind not in by_type and not anything and names:
+                walk.error(
+                    "structure",
+                    path,
+                    f"{node.id}:type",
+                    f"A {kind} may not stand here: the profile allows {' or '.join(names)}",
+                    f"{kind} không được đặt ở đây: hồ sơ chỉ cho phép {' hoặc '.join(names)}",
+                    types.profile,
+                )
+
+        return [check]
 
     def _binding(self, node: Node, demanded: Demanded, member: Member) -> Check | None:
         strength, value_set = demanded.value
-        if strength not in ("required", "extensible"):
-            return None
-        codes = self._definitions.codes(value_set)
-        if codes is None:
-            if strength == "required":
-                self.unchecked.append((f"{node.id}:binding", f"the codes of {value_set} are not known here"))
-            return None
         binding = Binding(strength, value_set)
-        if member.type != "code":
-            coded = bindings.concept(member.type, node.id, binding, self._definitions.codes, demanded.profile)
-            return None if coded is None else _of_objects(coded)
-        test = bindings.code(binding, codes)
+        return bindings.check(member.type, node.id, binding, self._definitions, demanded.profile)
 
-        def check(value: Any, path: Path, walk: Walk) -> None:
-            fault = test(value) if test is not None else None
-            if fault is not None:
-                severity: Any = "error" if strength == "required" else "warning"
-                walk.add(severity, fault.code, path, f"{node.id}:binding", (fault.en, fault.vi), demanded.profile)
+    def _sorter(self, node: Node, own: Mapping[str, Member], inherited: Json | None = None) -> Sorter | None:
+        """Return what gives values to the slices of `node`; `inherited` is the slicing of what it is a slice of."""
+        told = [self._slice(node, slice, own, inherited) for slice in node.slices.values()]
+        slices = [slice for slice in told if slice is not None]
+        if not slices:
+            return None
+        slicing = node.slicing or {}
+        # When what belongs to a slice cannot be told, what belongs to none cannot either.
+        closed = slicing.get("rules", "open") if len(slices) == len(told) else "open"
+        return Sorter(node.id, node.sliced_by, closed, bool(slicing.get("ordered")), slices)
 
-        return check
+    def _slice(self, node: Node, slice: Node, own: Mapping[str, Member], inherited: Json | None) -> Slice | None:
+        sliced = node if node.slicing or inherited is None else _sliced_by(node, inherited)
+        if node.name.endswith("[x]"):  # slices of a choice are told apart by type
+            kinds = {kind["code"] for kind in slice.types.value} if slice.types is not None else set()
+            label = slice.id.rpartition(":")[2]
+            chosen = {name: member for name, member in own.items() if member.type in kinds or name == label}
+            belongs = None if chosen else discriminators.belongs(sliced, slice, self._profiles)
+            own = chosen or own
+            if not chosen and belongs is None:
+                return self._untold(slice)
+        elif (belongs := discriminators.belongs(sliced, slice, self._profiles)) is None:
+            return self._untold(slice)
+        checks = {name: self._value(slice, member) for name, member in own.items()}
+        return Slice(slice, belongs, checks, self._sorter(slice, own, sliced.slicing))
 
-    def _slice_of(self, node: Node, own: Mapping[str, Member]) -> Callable[[Node], "_Slice | None"]:
-        def compile(slice: Node) -> _Slice | None:
-            if node.name.endswith("[x]"):  # slices of a choice are told apart by type
-                kinds = {kind["code"] for kind in slice.types.value} if slice.types is not None else set()
-                chosen = {
-                    name: member
-                    for name, member in own.items()
-                    if member.type in kinds or name == slice.id.rpartition(":")[2]
-                }
-                return _Slice(slice, None, {name: self._value(slice, member) for name, member in chosen.items()})
-            belongs = slicing.belongs(node, slice, self._definitions)
-            if belongs is None:
-                self.unchecked.append((slice.id, "what belongs to this slice cannot be told here"))
-                return None
-            return _Slice(slice, belongs, {name: self._value(slice, member) for name, member in own.items()})
-
-        return compile
-
-
-class _Slice:
-    """A slice: which values belong to it, how many there may be, and what is demanded of them."""
-
-    def __init__(self, node: Node, belongs: slicing.Belongs | None, checks: Mapping[str, list[Check]]):
-        self.node, self.checks = node, checks
-        self.count = counter(node, None)
-        self._belongs = belongs
-
-    def holds(self, name: str, value: Any) -> bool:
-        """Return whether the value of property `name` belongs to the slice."""
-        return name in self.checks and (self._belongs is None or self._belongs(value))
+    def _untold(self, slice: Node) -> Slice | None:
+        self.unchecked.append((slice.id, "what belongs to this slice cannot be told here"))
+        return None
 
 
-def _sort(found: Found, slices: list[_Slice], closed: str | None, path: Path, walk: Walk) -> None:
-    """Give each value to the first slice that it belongs to, and check it there."""
-    counts = [0] * len(slices)
-    for name, value, at in found:
-        for position, slice in enumerate(slices):
-            if slice.holds(name, value):
-                counts[position] += 1
-                if value is not None:
-                    for check in slice.checks[name]:
-                        check(value, at, walk)
-                break
-        else:
-            if closed is not None:
-                walk.error(
-                    "structure",
-                    at,
-                    f"{closed}:slicing",
-                    f"This value belongs to no slice of {closed}, and others are not allowed: remove it",
-                    f"Giá trị này không thuộc lát cắt (slice) nào của {closed}, không cho phép giá trị khác: hãy bỏ đi",
-                )
-    for slice, number in zip(slices, counts, strict=True):
-        if slice.count is not None:
-            slice.count(number, path, walk)
-
-
-def _closed(node: Node) -> str | None:
-    return node.id if (node.slicing or {}).get("rules") == "closed" else None
+def _sliced_by(node: Node, slicing: Json) -> Node:
+    return Node(node.id, node.name, slicing=slicing)
 
 
 def _allowed(node: Node, own: Mapping[str, Member]) -> Callable[[Found, Walk], None] | None:
     """Return the check that a choice has one of the types that the profile allows."""
     types = node.types
-    if types is None or not node.name.endswith("[x]"):
+    if types is None or not next(iter(own.values())).element.choice:
         return None
     codes = {kind["code"] for kind in types.value}
     if all(member.type in codes for member in own.values()):
@@ -277,57 +321,25 @@ def _allowed(node: Node, own: Mapping[str, Member]) -> Callable[[Found, Walk], N
     return check
 
 
-def _of_objects(check: Check) -> Check:
-    def guarded(value: Any, path: Path, walk: Walk) -> None:
-        if type(value) is dict:
-            check(value, path, walk)
-
-    return guarded
-
-
-def _fixed(node: Node, demanded: Demanded, kind: str) -> Check:
-    """Check a fixed value. Of a concept, text and display may differ in what people mean to be the same: a warning."""
-
-    def check(value: Any, path: Path, walk: Walk) -> None:
-        if values.same(value, demanded.value):
-            return
-        codes = kind in ("CodeableConcept", "Coding") and values.holds(value, _without_displays(demanded.value))
-        severity: Any = "warning" if codes else "error"
-        _differs(severity, node, demanded, path, walk, "fixed")
-
-    return check
-
-
-def _without_displays(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_displays(part) for name, part in value.items() if name not in ("display", "text")}
-    return [_without_displays(part) for part in value] if isinstance(value, list) else value
-
-
-def _pattern(node: Node, demanded: Demanded) -> Check:
-    def check(value: Any, path: Path, walk: Walk) -> None:
-        if not values.holds(value, demanded.value):
-            _differs("error", node, demanded, path, walk, "pattern")
-
-    return check
-
-
-def _differs(severity: Any, node: Node, demanded: Demanded, path: Path, walk: Walk, facet: str) -> None:
-    text = shown(demanded.value)
+def _unsupported(node: Node, profile: str, path: Path, walk: Walk) -> None:
     walk.add(
-        severity,
-        "value",
-        path,
-        f"{node.id}:{facet}",
+        "information",
+        "informational",
+        below(path, node.name.removesuffix("[x]")),
+        f"{node.id}:mustSupport",
         (
-            f"{node.id} has another value than the profile demands: use {text}",
-            f"{node.id} khác giá trị hồ sơ yêu cầu: hãy dùng {text}",
+            f"{node.id} is not given: who has it sends it (mustSupport)",
+            f"Chưa có {node.id}: bên gửi có dữ liệu thì phải gửi (mustSupport)",
         ),
-        demanded.profile,
+        profile,
     )
 
 
-def _with(check: Check, unchecked: list[tuple[str, str]], url: str) -> Check:
+def _nothing(value: Any, path: Path, walk: Walk) -> None:
+    """Check nothing of a profile that cannot be read."""
+
+
+def _with(check: Check, unchecked: tuple[tuple[str, str], ...], url: str) -> Check:
     """Say of a profile which of its rules are not checked here."""
     if not unchecked:
         return check

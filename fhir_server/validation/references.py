@@ -4,11 +4,11 @@ https://hl7.org/fhir/R4/references.html
 """
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
 
 from fhir_server.definitions import Definitions
-from fhir_server.validation.report import Path, Walk, below, shown
+from fhir_server.validation.report import MatchesProfile, Path, Walk, below, shown
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]
@@ -29,7 +29,7 @@ def resource_types(targets: Iterable[str], definitions: Definitions) -> frozense
     for target in targets:
         name = target.removeprefix(CORE)
         if name not in definitions.resource_types:
-            profile = definitions.profiles.get(name.partition("|")[0])
+            profile = definitions.profile(name.partition("|")[0]) or definitions.profile(target.partition("|")[0])
             name = "Resource" if profile is None else profile["type"]
         types.add(name)
     return None if not types or types & ANY else frozenset(types)
@@ -62,11 +62,27 @@ def reference(element: str, targets: Iterable[str], definitions: Definitions, pr
     return check
 
 
-def narrower(element: str, targets: Iterable[str], definitions: Definitions, profile: str) -> Check | None:
-    """Return the check that a Reference points to a type that `profile` allows; None when that is any."""
+class Conforming(Protocol):
+    """What the check of a target asks of the profiles."""
+
+    def conforms(self, value: Any, url: str, walk: Walk) -> bool | None:
+        """Return whether `value` conforms to a profile; None when the profile is not known."""
+
+
+def narrower(
+    element: str, targets: Iterable[str], definitions: Definitions, profile: str, profiles: Conforming
+) -> list[Check]:
+    """Return the checks that a Reference points to a type that `profile` allows, and to what follows its profiles."""
     allowed = resource_types(targets, definitions)
-    if allowed is None:
-        return None
+    demanded = tuple(url.partition("|")[0] for url in targets)
+    own = [definitions.profile(url) for url in demanded if url.removeprefix(CORE) not in definitions.resource_types]
+    # One target without a known profile of its own leaves nothing to be checked of any.
+    known = len(own) == len(demanded) and None not in own
+    found: list[Check] = [] if allowed is None else [_allowed(element, allowed, definitions, profile)]
+    return [*found, _following(element, demanded, profile, profiles)] if known else found
+
+
+def _allowed(element: str, allowed: frozenset[str], definitions: Definitions, profile: str) -> Check:
     known = definitions.resource_types
 
     def check(value: Any, path: Path, walk: Walk) -> None:
@@ -77,18 +93,53 @@ def narrower(element: str, targets: Iterable[str], definitions: Definitions, pro
     return check
 
 
-def _target(value: Json, walk: Walk) -> str | None:
-    """Return the resource type that a Reference can be seen to point to; the structure has reported what is wrong."""
+def _following(element: str, demanded: tuple[str, ...], profile: str, profiles: Conforming) -> Check:
+    """Check that the target follows one of the profiles; ask when it is not at hand."""
+    rule = f"{element}:targetProfile"
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        text = value.get("reference") if type(value) is dict else None
+        if type(text) is not str:
+            return
+        target = walk.resolve(text)
+        if target is None:
+            match = RELATIVE(text)
+            if match is not None:
+                question = MatchesProfile(match.group(1), match.group(2), demanded, "", rule, profile)
+                walk.asked.append((question, path))
+        elif not walk.visiting(target) and all(profiles.conforms(target, url, walk) is False for url in demanded):
+            walk.error("value", path, rule, *not_following(text, demanded), profile)
+
+    return check
+
+
+def not_following(reference: str, profiles: Sequence[str]) -> tuple[str, str]:
+    """Say that the target of a reference follows none of `profiles`."""
+    names = ", ".join(profiles)
+    return (
+        f"{shown(reference)} does not follow {names}: correct the resource, or refer to another one",
+        f"{shown(reference)} không theo hồ sơ {names}: hãy sửa tài nguyên đó hoặc tham chiếu tài nguyên khác",
+    )
+
+
+def literal_type(value: Json) -> str | None:
+    """Return the resource type that a Reference names in its URL or its type."""
     text = value.get("reference")
     if type(text) is str:
         for form in (RELATIVE, ABSOLUTE, CONDITIONAL):
             if match := form(text):
                 return match.group(1)
-        for resource in walk.holder.get("contained", ()) if text.startswith("#") else ():
-            if type(resource) is dict and resource.get("id") == text[1:]:
-                return str(resource.get("resourceType"))
     told = value.get("type")
     return told if type(told) is str else None
+
+
+def _target(value: Json, walk: Walk) -> str | None:
+    """Return the resource type that a Reference can be seen to point to; the structure has reported what is wrong."""
+    text = value.get("reference")
+    if type(text) is str and text.startswith("#"):
+        target = walk.resolve(text)
+        return None if target is None else str(target.get("resourceType"))
+    return literal_type(value)
 
 
 def _other(text: str, told: str | None, element: str, path: Path, walk: Walk, known: frozenset[str]) -> str | None:

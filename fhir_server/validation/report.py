@@ -27,7 +27,30 @@ class Exists(NamedTuple):
     version: str | None = None
 
 
-Question = Exists
+class MatchesProfile(NamedTuple):
+    """Does the referenced resource follow one of these profiles? Asked when it is not at hand."""
+
+    type: str
+    id: str
+    profiles: tuple[str, ...]
+    expression: str  # FHIRPath of the Reference element
+    rule: str
+    profile: str  # that demands it
+
+
+class CodeIsIn(NamedTuple):
+    """Is one of these codes in the value set? Asked of the terminology service where it cannot be enumerated here."""
+
+    value_set: str
+    codings: tuple[tuple[str | None, str], ...]  # system, code
+    severity: Severity  # of the issue when none is
+    days: tuple[str, str] | None  # first and last day on which the code may have been chosen; None: today
+    expression: str
+    rule: str
+    profile: str | None
+
+
+Question = Exists | MatchesProfile | CodeIsIn
 
 
 class Report(NamedTuple):
@@ -46,7 +69,7 @@ class Lookups(NamedTuple):
     """What expressions ask of the definitions."""
 
     belongs: Callable[[Any, str], bool | None] | None = None  # value, value set
-    conforms: Callable[[Any, str], bool | None] | None = None  # value, profile
+    conforms: "Callable[[Any, str, Walk], bool | None] | None" = None  # value, profile, the walk that asks
 
 
 class Enough(Exception):
@@ -57,27 +80,59 @@ class Walk:
     """One validation on its way through a resource."""
 
     __slots__ = (
-        *("anchors", "best_practice", "bundle", "conditional", "holder", "issues", "lookups"),
-        *("questions", "resource", "suggestions", "today"),
+        *("anchors", "asked", "base", "best_practice", "bundle", "conditional", "days", "holder", "issues"),
+        *("lookups", "must_support", "open", "questions", "resource", "suggestions", "today"),
     )
 
     def __init__(self, lookups: Lookups | None = None, today: str | None = None, best_practice: bool = False) -> None:
         self.issues: list[Issue] = []
-        self.questions: list[tuple[str, str, str | None, Path]] = []
+        self.questions: list[tuple[str, str, str | None, Path]] = []  # `Exists`, of which there are many
+        self.asked: list[tuple[MatchesProfile | CodeIsIn, Path]] = []
         self.resource: dict[str, Any] = {}  # %resource: the one that is read now
         self.holder: dict[str, Any] = {}  # %rootResource: the one that `#id` speaks of
+        self.base: Path = (None, "", None, 0)  # where %resource lies
         self.anchors: frozenset[str] = frozenset()  # ids of its contained resources
         self.bundle: Mapping[str, dict[str, Any]] = {}  # what references to the Bundle around it lead to
         self.conditional = False  # whether `Patient?identifier=…` may stand for a reference
         self.suggestions = MAX_SUGGESTIONS
+        self.open: list[Any] = []  # what is tried against a profile
         self.lookups = lookups or Lookups()
-        self.today = today
+        self.today = today  # "2026-03-20"
+        self.days: tuple[str, str] | None = None  # when what is read now was chosen; None: that is not known
+        self.must_support = False  # whether missing elements that a profile marks so are told
         self.best_practice = best_practice  # whether good advice is given too
 
     def around(self, value: Any) -> Around:
         """Return what an expression on `value` may ask for."""
-        asked = self.lookups
-        return Around(self.resource, self.holder, value, self.resolve, asked.belongs, asked.conforms, self.today)
+        return Around(self.resource, self.holder, value, self.resolve, self.lookups.belongs, self.conforms, self.today)
+
+    def conforms(self, value: Any, profile: str) -> bool | None:
+        """Return whether `value` conforms to `profile`; None when that is not known here."""
+        return None if self.lookups.conforms is None else self.lookups.conforms(value, profile, self)
+
+    def passes(self, check: Callable[[Any, Path, "Walk"], None], value: Any) -> bool:
+        """Return whether `check` finds no error in `value`; what it finds is not reported."""
+        issues, questions, asked = self.issues, self.questions, self.asked
+        self.issues, self.questions, self.asked = [], [], []
+        self.open.append(value)
+        try:
+            check(value, root(""), self)
+        except Enough:
+            return False
+        finally:
+            self.open.pop()
+            found = self.issues
+            self.issues, self.questions, self.asked = issues, questions, asked
+        return all(issue.severity != "error" for issue in found)
+
+    def visiting(self, value: Any) -> bool:
+        """Return whether it is being asked already whether `value` conforms: profiles may refer to each other."""
+        return value is self.resource or any(value is one for one in self.open)
+
+    def holds(self, value: Any) -> bool:
+        """Return whether `value` is one of the contained resources."""
+        contained = self.holder.get("contained")
+        return type(contained) is list and any(value is part for part in contained)
 
     def resolve(self, reference: str) -> dict[str, Any] | None:
         """Return the resource that `reference` leads to: a contained one, or one of the Bundle around it."""
@@ -125,8 +180,9 @@ class Walk:
 
     def report(self) -> Report:
         """Return what was found so far."""
-        questions = tuple(Exists(kind, id, render(path), version) for kind, id, version, path in self.questions)
-        return Report(tuple(self.issues), questions)
+        exist = (Exists(kind, id, render(path), version) for kind, id, version, path in self.questions)
+        others = (question._replace(expression=render(path)) for question, path in self.asked)
+        return Report(tuple(self.issues), (*exist, *others))
 
 
 def root(expression: str) -> Path:

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/profiling.html · https://hl7.org/fhir/R4/elementdefinition.html
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -42,24 +42,38 @@ class Node:
     patterns: list[Demanded] = field(default_factory=list)
     bindings: list[Demanded] = field(default_factory=list)  # (strength, value set)
     types: Demanded | None = None
+    least: list[Demanded] = field(default_factory=list)  # minValue[x]
+    most: list[Demanded] = field(default_factory=list)  # maxValue[x]
+    longest: Demanded | None = None  # maxLength, in characters
+    must_support: str | None = None  # the profile that says so
     constraints: dict[str, Rule] = field(default_factory=dict)
     slicing: Json | None = None
+    sliced_by: str | None = None  # the profile that says how
     children: dict[str, "Node"] = field(default_factory=dict)
     slices: dict[str, "Node"] = field(default_factory=dict)
+    profile: str | None = None  # of a root: the profile's canonical URL
 
     def child(self, name: str) -> "Node":
         """Return the node of child `name`, made when there is none."""
         return self.children.setdefault(name, Node(f"{self.id}.{name}", name))
+
+    def given(self, name: str) -> "Node | None":
+        """Return the node of child `name`; of a choice that of `name[x]` or of its first type."""
+        found = self.children.get(name) or self.children.get(f"{name}[x]")
+        if found is None:
+            typed = (key for key in self.children if key.startswith(name) and key[len(name) : len(name) + 1].isupper())
+            found = next((self.children[key] for key in typed), None)
+        return found
 
     def slice(self, name: str) -> "Node":
         """Return the node of slice `name`, made when there is none."""
         return self.slices.setdefault(name, Node(f"{self.id}:{name}", self.name))
 
 
-def chain(url: str, profiles: Mapping[str, Json]) -> list[Json]:
+def chain(url: str, profile: Callable[[str], Json | None]) -> list[Json]:
     """Return the profile and those it derives from, most derived first; ends where the base is not known."""
     found: list[Json] = []
-    while (definition := profiles.get(url.partition("|")[0])) is not None and definition not in found:
+    while (definition := profile(url.partition("|")[0])) is not None and definition not in found:
         if len(found) == MAX_CHAIN:
             break
         found.append(definition)
@@ -69,7 +83,7 @@ def chain(url: str, profiles: Mapping[str, Json]) -> list[Json]:
 
 def tree(definitions: list[Json]) -> Node:
     """Return the rules of a chain of profiles (most derived first) as one tree."""
-    root = Node(definitions[0]["type"], definitions[0]["type"])
+    root = Node(definitions[0]["type"], definitions[0]["type"], profile=definitions[0]["url"])
     for definition in reversed(definitions):
         for element in _elements(definition):
             node = root
@@ -110,11 +124,7 @@ def _lay(element: Json, node: Node, profile: str) -> None:
         most = int(element["max"])
         if node.max is None or most < node.max.number:
             node.max = Limit(most, profile)
-    for name, value in element.items():
-        if name.startswith("fixed"):
-            node.fixed.append(Demanded(value, profile))
-        elif name.startswith("pattern"):
-            node.patterns.append(Demanded(value, profile))
+    _lay_values(element, node, profile)
     if "binding" in element:
         binding = element["binding"]
         node.bindings.append(Demanded((binding["strength"], binding.get("valueSet", "").partition("|")[0]), profile))
@@ -122,4 +132,17 @@ def _lay(element: Json, node: Node, profile: str) -> None:
         node.types = Demanded(element["type"], profile)
     for constraint in element.get("constraint", ()):
         node.constraints[constraint["key"]] = invariants.rule(constraint, profile)
-    node.slicing = element.get("slicing", node.slicing)
+    if element.get("mustSupport"):
+        node.must_support = profile
+    if "slicing" in element:
+        node.slicing, node.sliced_by = element["slicing"], profile
+
+
+def _lay_values(element: Json, node: Node, profile: str) -> None:
+    places = {"fixed": node.fixed, "pattern": node.patterns, "minValue": node.least, "maxValue": node.most}
+    for name, value in element.items():
+        for prefix, place in places.items():
+            if name.startswith(prefix):
+                place.append(Demanded(value, profile))
+    if "maxLength" in element:
+        node.longest = Demanded(element["maxLength"], profile)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Constraint, Element, Member
 from fhir_server.fhirpath.names import Names, names
-from fhir_server.validation import bindings, invariants, primitives, references, sayings
+from fhir_server.validation import attachments, bindings, days, invariants, primitives, references, sayings
 from fhir_server.validation.report import MAX_DEPTH, Path, Walk, below, shown
 
 Json = dict[str, Any]
@@ -46,12 +46,14 @@ class Properties(dict[str, Property]):
 class Structures:
     """The checks of every type, compiled once for one set of definitions."""
 
-    def __init__(self, definitions: Definitions, resource: Check):
+    def __init__(self, definitions: Definitions, resource: Check, extension: Check):
         self._definitions = definitions
         self._resource = resource  # the check of a resource of whatever type within another one
+        self._extension = extension  # the check of an extension against its own definition
         self._objects: dict[str, Check] = {}
         self._primitives: dict[str, primitives.Primitive] = {}
         self._names: dict[str, Names] = {}
+        self._unknown_code = bindings.unknown_code(definitions)
 
     def resource(self, name: str) -> Check:
         """Return the check of the resource type `name`, which is known; it does not look into `resourceType`."""
@@ -60,6 +62,7 @@ class Structures:
             assert definition is not None
             properties = Properties(self, definition.members, name)
             properties["resourceType"] = _nothing
+            properties["_id"] = _no_extras
             rules = self._rules(definition.root.constraints, name)
             self._objects[name] = _object(properties, self._mandatory(definition.members), name, rules)
         return self._objects[name]
@@ -121,10 +124,16 @@ class Structures:
             kind = next(kind for kind in member.element.types if kind.code == "Reference")
             return _both(check, references.reference(member.element.path, kind.targets, self._definitions))
         if member.type == "Extension":
-            return _both(check, _extension)
+            return _both(_both(check, _value_or_extensions), self._extension)
+        if member.type == "Address" and self._definitions.periods:
+            return days.of_address(check)
+        if member.type == "Attachment":
+            check = _both(check, attachments.check)
+        if member.type == "Coding":
+            check = _both(check, self._unknown_code)
         binding = member.element.binding
-        if binding is not None and binding.strength == "required":
-            coded = bindings.concept(member.type, member.element.path, binding, self._definitions.codes)
+        if binding is not None:
+            coded = bindings.check(member.type, member.element.path, binding, self._definitions)
             return check if coded is None else _both(check, coded)
         return check
 
@@ -291,6 +300,17 @@ def _nothing(value: Any, owner: Json, path: Path, walk: Walk) -> None:
     """Accept `resourceType`, which has chosen this very check."""
 
 
+def _no_extras(value: Any, owner: Json, path: Path, walk: Walk) -> None:
+    """Refuse `_id` of a resource, whose id is of a system type (https://hl7.org/fhir/R4/resource.html#id)."""
+    walk.error(
+        "extension",
+        below(path, "id"),
+        "Resource.id:extension",
+        "The id of a resource has no extensions: remove `_id`",
+        "id của tài nguyên không có phần mở rộng: hãy bỏ `_id`",
+    )
+
+
 def _both(first: Check, second: Check) -> Check:
     def check(value: Any, path: Path, walk: Walk) -> None:
         first(value, path, walk)
@@ -335,7 +355,7 @@ def _only_one_of(name: str, check: Property, members: Mapping[str, Member], elem
     return choice
 
 
-def _extension(value: Json, path: Path, walk: Walk) -> None:
+def _value_or_extensions(value: Json, path: Path, walk: Walk) -> None:
     """Check ext-1: an extension has a value or extensions, not both."""
     values = sum(1 for name in value if name.startswith(("value", "_value")))
     if bool(values) == ("extension" in value):

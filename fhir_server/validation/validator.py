@@ -9,9 +9,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from fhir_server.definitions import Definitions
-from fhir_server.validation import contained, primitives
+from fhir_server.validation import bundles, contained, days, discriminators, primitives
+from fhir_server.validation.extensions import Extensions
 from fhir_server.validation.profile import Profile, Profiles
-from fhir_server.validation.report import Enough, Path, Report, Walk, below, root, shown
+from fhir_server.validation.report import CodeIsIn, Enough, Lookups, Path, Report, Walk, below, root, shown
 from fhir_server.validation.structure import MAX_NAME, Structures
 
 Json = dict[str, Any]
@@ -24,16 +25,29 @@ class Validator:
 
     def __init__(self, definitions: Definitions):
         self._definitions = definitions
-        self._structures = Structures(definitions, self._inner)
         self._profiles = Profiles(definitions)
+        self._structures = Structures(definitions, self._inner, Extensions(definitions, self._profiles).check)
+        self._lookups = Lookups(self._belongs, self._profiles.conforms)
 
-    def validate(self, resource: Any, profiles: Iterable[str] = (), at: str | None = None) -> Report:
+    def validate(
+        self,
+        resource: Any,
+        profiles: Iterable[str] = (),
+        at: str | None = None,
+        *,
+        today: str | None = None,
+        best_practice: bool = False,
+        must_support: bool = False,
+    ) -> Report:
         """Return the issues of `resource`, as `wire.loads` reads it, and the questions that remain.
 
         It is checked against R4, the profiles of its meta.profile and `profiles`. Expressions start at `at`
-        ("Bundle.entry[3].resource"), by default at the resource's type. Raises nothing, whatever it is given.
+        ("Bundle.entry[3].resource"), by default at the resource's type. `today` ("2026-03-20") is the day for codes
+        that hold for a time, where the resource tells no other; without it they are not checked. On request good
+        advice (`best_practice`) and missing mustSupport elements are told too. Raises nothing, whatever it is given.
         """
-        walk = Walk()
+        walk = Walk(self._lookups, today, best_practice)
+        walk.must_support = must_support
         kind = resource.get("resourceType") if type(resource) is dict else None
         path = root(at or (kind if type(kind) is str and kind in self._definitions.resource_types else "Resource"))
         with suppress(Enough):
@@ -46,15 +60,19 @@ class Validator:
         kind = self._type(value, path, walk)
         if kind is None:
             return
-        outer = walk.resource, walk.holder, walk.anchors
-        walk.resource, walk.holder, walk.anchors = value, value, contained.anchors(value)
-        if kind == "Bundle" and value.get("type") == "transaction":
-            walk.conditional = True
+        outer = walk.resource, walk.holder, walk.anchors, walk.base, walk.days, walk.bundle
+        walk.resource, walk.holder, walk.anchors, walk.base = value, value, contained.anchors(value), path
+        walk.days = days.chosen(value, kind, walk.today)
+        if kind == "Bundle":
+            walk.bundle = bundles.targets(value)
+            walk.conditional = walk.conditional or value.get("type") == "transaction"
         self._structures.resource(kind)(value, path, walk)
         if "contained" in value:
             contained.check(value, path, walk)
+        if kind == "Bundle":
+            bundles.check(value, path, walk)
         self._conforms(value, kind, path, walk, profiles)
-        walk.resource, walk.holder, walk.anchors = outer
+        walk.resource, walk.holder, walk.anchors, walk.base, walk.days, walk.bundle = outer
 
     def _inner(self, value: Any, path: Path, walk: Walk) -> None:
         """Check a resource within another one: contained ones share its anchors, the others stand for themselves."""
@@ -63,10 +81,16 @@ class Validator:
             return
         kind = self._type(value, path, walk)
         if kind is not None:
-            outer, walk.resource = walk.resource, value
+            outer = walk.resource, walk.base
+            walk.resource, walk.base = value, path
             self._structures.resource(kind)(value, path, walk)
             self._conforms(value, kind, path, walk)
-            walk.resource = outer
+            walk.resource, walk.base = outer
+
+    def _belongs(self, value: Any, value_set: str) -> bool | None:
+        """Return whether a code, Coding or CodeableConcept is in a value set; None when that is not known here."""
+        codes = self._definitions.codes(value_set)
+        return None if codes is None else discriminators.coded(value, codes)
 
     def _conforms(self, value: Json, kind: str, path: Path, walk: Walk, profiles: tuple[str, ...] = ()) -> None:
         """Check the resource against `profiles` and those that it declares, each once, with what they derive from."""
@@ -135,12 +159,10 @@ def _short(name: Any) -> bool:
 
 def _answered(report: Report, bundle: Json) -> Report:
     """Return `report` without the questions that the entries of `bundle` answer."""
-    entries = bundle.get("entry")
-    resources = [entry.get("resource") for entry in entries if type(entry) is dict] if type(entries) is list else []
+    resources = (entry.get("resource") for _, entry in bundles.entries(bundle))
     within = [(part.get("resourceType"), part.get("id")) for part in resources if type(part) is dict]
-    return report._replace(
-        questions=tuple(question for question in report.questions if (question.type, question.id) not in within)
-    )
+    asked = (one for one in report.questions if isinstance(one, CodeIsIn) or (one.type, one.id) not in within)
+    return report._replace(questions=tuple(asked))
 
 
 def _unknown(canonical: str, kind: str, path: Path, walk: Walk) -> None:

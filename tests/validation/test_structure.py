@@ -52,7 +52,8 @@ def changed(resource: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
 def test_the_official_examples_are_valid(path: Any, r4: Validator) -> None:
-    assert r4.validate(wire.loads(path.read_bytes())).issues == ()
+    issues = r4.validate(wire.loads(path.read_bytes())).issues
+    assert [issue for issue in issues if issue.severity == "error"] == []
 
 
 @pytest.mark.parametrize("resource", [PATIENT, DOSE], ids=["Patient", "Immunization"])

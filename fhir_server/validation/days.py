@@ -1,0 +1,59 @@
+"""Days: when the codes of a resource were chosen, for codes that hold for a time.
+
+https://hl7.org/fhir/R4/codesystem.html#status · concept properties validFrom and validTo
+
+A dose of 2019 is checked against the codes of 2019, an address against those of today or of its period's end.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from fhir_server.validation.report import Path, Walk
+
+Json = dict[str, Any]
+Check = Callable[[Any, Path, Walk], None]
+Days = tuple[str, str]  # first and last
+
+# Resource type → the elements that say when it happened, the first that is there counts.
+CLINICAL: Final[dict[str, tuple[str, ...]]] = {
+    "AdverseEvent": ("date", "detected"),
+    "Condition": ("recordedDate", "onsetDateTime"),
+    "DiagnosticReport": ("effectiveDateTime", "issued"),
+    "Immunization": ("occurrenceDateTime", "recorded"),
+    "ImmunizationEvaluation": ("date",),
+    "ImmunizationRecommendation": ("date",),
+    "MedicationAdministration": ("effectiveDateTime",),
+    "Observation": ("effectiveDateTime", "issued"),
+    "Procedure": ("performedDateTime",),
+}
+
+
+def within(date: Any) -> Days | None:
+    """Return the first and last day of a date or time of any precision ("2019": all of that year)."""
+    if type(date) is not str or len(date) < 4:
+        return None
+    day = date[:10]
+    return day + "0000-01-01"[len(day) :], day + "0000-12-31"[len(day) :]
+
+
+def chosen(resource: Json, kind: str, today: str | None) -> Days | None:
+    """Return when the codes of a resource were chosen: when it happened, else today; None when that is not known."""
+    for name in CLINICAL.get(kind, ()):
+        found = within(resource.get(name))
+        if found is not None:
+            return found
+    return None if today is None else (today, today)
+
+
+def of_address(check: Check) -> Check:
+    """Return `check` of an Address, whose codes are those of the end of its period, else of today."""
+
+    def dated(value: Any, path: Path, walk: Walk) -> None:
+        outer = walk.days
+        period = value.get("period") if type(value) is dict else None
+        end = within(period.get("end")) if type(period) is dict else None
+        walk.days = end or (None if walk.today is None else (walk.today, walk.today))
+        check(value, path, walk)
+        walk.days = outer
+
+    return dated

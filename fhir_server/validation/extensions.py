@@ -1,0 +1,129 @@
+"""Extensions: each against its own definition, wherever it stands, and standing where the definition lets it.
+
+https://hl7.org/fhir/R4/extensibility.html · https://hl7.org/fhir/R4/defining-extensions.html#context
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fhir_server.definitions import Definitions
+from fhir_server.validation.profile import Profiles
+from fhir_server.validation.report import Path, Walk, shown
+
+Json = dict[str, Any]
+
+# R4's own StructureDefinitions have this one on the type, not on its code as its definition says.
+ERRATA: Final = {"http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": "ElementDefinition.type"}
+ANYWHERE: Final = frozenset({"Element", "Resource", "CanonicalResource", "MetadataResource"})
+MAX_PLACES: Final = 20_000  # elements whose names are remembered
+
+
+class Extensions:
+    """The extensions that are known, and where each may stand."""
+
+    def __init__(self, definitions: Definitions, profiles: Profiles):
+        self._definitions = definitions
+        self._profiles = profiles
+        self._contexts: dict[str, frozenset[str] | None] = {}  # url → element paths and types; None: anywhere
+        self._places: dict[tuple[str, str], frozenset[str]] = {}
+
+    def check(self, value: Json, path: Path, walk: Walk) -> None:
+        """Check an extension that has an absolute URL; one that is not known is let pass, unless it modifies."""
+        url = value.get("url")
+        if type(url) is not str or ":" not in url:
+            return  # part of another extension, which checks it
+        profile = self._profiles.get(url)
+        if profile is None or profile.type != "Extension":
+            if path[1] == "modifierExtension":
+                _unknown_modifier(url, path, walk)
+            return
+        profile.check(value, path, walk)
+        allowed = self._allowed(url)
+        if allowed is None or path[0] is None:
+            return
+        names = self._names(path[0], walk)
+        if names and names.isdisjoint(allowed):
+            _misplaced(url, allowed, path, walk)
+
+    def _allowed(self, url: str) -> frozenset[str] | None:
+        """Return where extension `url` may stand; None when that cannot be told from names alone."""
+        if url not in self._contexts:
+            contexts = (self._definitions.profile(url) or {}).get("context", ())
+            names = frozenset(str(context.get("expression")) for context in contexts)
+            by_name = contexts and all(context.get("type") == "element" for context in contexts)
+            names |= {ERRATA[url]} if url in ERRATA else set()
+            self._contexts[url] = names if by_name and not names & ANYWHERE else None
+        return self._contexts[url]
+
+    def _names(self, place: Path, walk: Walk) -> frozenset[str]:
+        """Return the names of the element at `place`: its paths from each type around it, its types."""
+        steps: list[str] = []
+        here: Path | None = place
+        while here is not None and here is not walk.base:
+            if here[1] in ("extension", "modifierExtension"):
+                return frozenset()  # within another extension
+            steps.append(here[1])
+            here = here[0]
+        if here is None:
+            return frozenset()
+        type = str(walk.resource.get("resourceType"))
+        key = (type, ".".join(reversed(steps)))
+        if key not in self._places:
+            if len(self._places) >= MAX_PLACES:
+                self._places.clear()
+            self._places[key] = frozenset(self._trace(type, steps[::-1]))
+        return self._places[key]
+
+    def _trace(self, type: str, steps: list[str]) -> Iterator[str]:
+        definition = self._definitions.type(type)
+        if definition is None:
+            return
+        members, names = definition.members, {type}
+        kinds = [type]
+        for step in steps:
+            name, _, chosen = step.partition(".ofType(")
+            member = next(
+                (
+                    one
+                    for key, one in members.items()
+                    if (key == name if not chosen else one.element.name == f"{name}[x]" and one.type == chosen[:-1])
+                ),
+                None,
+            )
+            if member is None:
+                return
+            written = member.element.name
+            names = {f"{parent}.{written}" for parent in names} | {f"{parent}.{name}" for parent in names}
+            names |= {member.element.path, member.type}
+            names |= {member.element.content} if member.element.content else set()
+            kinds = [member.type]
+            members = self._definitions.members(member)
+        yield from names
+        base = self._definitions.type(kinds[0])
+        while base is not None:
+            yield base.name
+            base = self._definitions.type(base.base) if base.base else None
+
+
+def _unknown_modifier(url: str, path: Path, walk: Walk) -> None:
+    walk.error(
+        "extension",
+        path,
+        "Extension.url:modifier",
+        f"The modifier extension {shown(url)} is not known here, and nobody may guess what it changes: load the "
+        "package that defines it, or send the resource without it",
+        f"Không biết modifierExtension {shown(url)}, không được phép đoán nó thay đổi điều gì: hãy nạp gói định nghĩa "
+        "hoặc gửi tài nguyên không có phần này",
+    )
+
+
+def _misplaced(url: str, allowed: frozenset[str], path: Path, walk: Walk) -> None:
+    places = ", ".join(sorted(allowed)[:6])
+    walk.error(
+        "extension",
+        path,
+        "Extension.url:context",
+        f"The extension {shown(url)} may not stand here: it belongs to {places}",
+        f"Không được dùng phần mở rộng {shown(url)} ở đây: nó thuộc về {places}",
+        url,
+    )
