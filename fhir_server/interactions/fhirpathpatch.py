@@ -107,7 +107,7 @@ def _operation(row: Any, number: int) -> Operation:
     parts: Json = {}
     for part in row["part"]:
         name = part.get("name") if isinstance(part, dict) else None
-        if (name != "value" and name not in _KINDS) or name in parts:
+        if not isinstance(name, str) or (name != "value" and name not in _KINDS) or name in parts:
             raise _malformed(at, f"has an unknown or repeated part {str(name)[:64]}", "có part lạ hoặc lặp lại")
         value = part if name == "value" else next((part[key] for key in part if key.startswith("value")), None)
         if name != "value" and (type(value) is not _KINDS[name] or value in ("", None)):

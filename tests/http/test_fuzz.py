@@ -32,6 +32,23 @@ async def stocked(mongodb_uri: str) -> AsyncIterator[httpx.AsyncClient]:
         admin.drop_database(name)
 
 
+JSON = (("content-type", "application/fhir+json"),)
+FOUND = [  # by long runs
+    Said("POST", "", JSON, b'{"resourceType": "Bundle", "type": [], "entry": []}'),
+    Said(
+        "PATCH",
+        "Patient/a",
+        JSON,
+        b'{"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [{"name": []}]}]}',
+    ),
+]
+
+
+@pytest.mark.parametrize("said", FOUND, ids=range(len(FOUND)))
+async def test_what_was_found_stays_repaired(stocked: httpx.AsyncClient, said: Said) -> None:
+    assert (await require_lawful(stocked, said)).status_code == 400
+
+
 @QUICK
 @given(said=requests)
 async def test_every_answer_obeys_the_law(stocked: httpx.AsyncClient, said: Said) -> None:
