@@ -12,6 +12,7 @@ let scanning = null; // AbortController of the camera
 let problem = null; // key of the text under the buttons
 let shown = null; // the Verification on display
 let current = { lists: null, problem: null };
+let chunks = []; // codes of a health card that was cut in several, of which some are still to be seen
 
 function draw() {
   speak(language);
@@ -79,13 +80,18 @@ async function check(texts) {
   if (!texts.length) problem = "nothing";
   else if (texts.length > 1 && !texts.every((text) => text.startsWith("shc:/"))) problem = "several";
   else if (!current.lists) problem = "no-lists";
-  else {
-    const found = await verify(texts, current.lists, Date.now() / 1000);
-    if (found.missing) problem = "chunk-missing";
-    else shown = found;
-  }
+  else await judge(texts);
   draw();
   if (shown) $("again").focus();
+}
+
+async function judge(texts) {
+  const parts = texts[0].startsWith("shc:/") ? [...new Set([...chunks, ...texts])] : texts;
+  const found = await verify(parts, current.lists, Date.now() / 1000);
+  const more = found.stages.some((each) => each.code === "chunk-missing");
+  chunks = more ? parts : [];
+  if (more) problem = "chunk-missing";
+  else shown = found;
 }
 
 async function scan() {
@@ -147,6 +153,7 @@ $("typed").addEventListener("submit", (event) => {
 $("again").addEventListener("click", () => {
   shown = null;
   problem = null;
+  chunks = [];
   $("text").value = "";
   draw();
   $("scan").focus();

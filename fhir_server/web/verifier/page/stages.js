@@ -1,4 +1,4 @@
-/** The result of a verification: every stage with its code, never a bare boolean. */
+/** The result of a verification: every stage with its code, never a bare boolean. Stages and codes: signing/verification.py. */
 import { Refused } from "./refused.js";
 
 export const STAGES = [
@@ -17,72 +17,78 @@ export const STAGES = [
   "rules",
 ];
 
-const PASSING = new Set(["ok", "outlives-signer", "schema-warning"]);
-const OPEN = new Set(["not-reached", "not-checked", "not-applicable"]);
-// What must have passed: revocation and rules may be unknown, and then the page says so.
-const NEEDED = new Set(STAGES.filter((stage) => stage !== "revocation" && stage !== "rules"));
+const PASSING = new Set(["ok", "origin-not-pinned", "outlives-signer", "schema-warning"]);
+const UNDECIDED = new Set(["not-reached", "not-applicable", "not-checked", "list-missing", "list-outdated"]);
+// Without these no certificate is valid, whatever else was found.
+const NEEDED = new Set(["prefix", "cbor", "algorithm", "key", "signature", "content"]);
+const SKEW = 5 * 60; // seconds by which an issuer's clock may be ahead of ours
+const LAST_SECOND = 253402300799; // of the year 9999
 
 /** The stages of one verification as they are passed. */
 export class Stages {
   constructor() {
     this.codes = new Map(STAGES.map((stage) => [stage, "not-reached"]));
-  }
-
-  pass(stage) {
-    this.codes.set(stage, "ok");
-  }
-
-  fail(stage, code) {
-    this.codes.set(stage, code);
+    this.codes.set("rules", "not-checked");
   }
 
   set(stage, code) {
     this.codes.set(stage, code);
   }
 
-  /** Return what `work` returns; note its refusal, and throw it on. */
-  run(stage, work) {
+  /** Return what `work` gives, at once or later, and let `stage` pass; note its refusal, and throw it on. */
+  async run(stage, work) {
     try {
-      const result = work();
-      this.pass(stage);
+      const result = await work();
+      this.set(stage, "ok");
       return result;
     } catch (error) {
-      if (error instanceof Refused) this.fail(stage, error.code);
+      if (error instanceof Refused) this.stop(stage, error.code);
       throw error;
     }
   }
 
-  /** As `run`, for what takes time. */
-  async wait(stage, promise) {
-    try {
-      const result = await promise;
-      this.pass(stage);
-      return result;
-    } catch (error) {
-      if (error instanceof Refused) this.fail(stage, error.code);
-      throw error;
-    }
+  /** Note that `stage` refused the certificate before it could be judged. */
+  stop(stage, code) {
+    this.set(stage, code);
+    this.set("rules", "not-reached");
   }
 
-  /** Return {format, valid, trusted, stages, …found}: believe the content only when valid. */
-  verification(format, found = {}) {
-    const stages = STAGES.map((stage) => {
-      const code = this.codes.get(stage);
-      return { stage, ok: PASSING.has(code) ? true : OPEN.has(code) ? null : false, code };
+  /** Return {valid, stages, …found}: believe the content only when valid. */
+  verification(found = {}) {
+    const stages = [...this.codes].map(([stage, code]) => {
+      const ok = PASSING.has(code) ? true : UNDECIDED.has(code) ? null : false;
+      return { stage, ok, code };
     });
-    const passed = ({ stage, ok, code }) => ok === true || code === "not-applicable" || (ok === null && !NEEDED.has(stage));
-    const valid = stages.every(passed);
-    return { format, content: null, issuer: null, issued: null, expires: null, trusted: false, signer: null, ...found, stages, valid };
+    const valid = stages.every(({ stage, ok }) => ok === true || (ok === null && !NEEDED.has(stage)));
+    return { format: null, content: null, issuer: null, issued: null, expires: null, trusted: false, ...found, stages, valid };
   }
 }
 
-/** Return Base64 with padding. */
-export function toBase64(bytes) {
-  return btoa(String.fromCharCode(...bytes));
+/** Return the code of a claim that is no time; null for one that is. */
+export function timeProblem(claim) {
+  if (typeof claim !== "number" && typeof claim !== "bigint") return "claims-missing";
+  return Number.isFinite(Number(claim)) && Math.abs(Number(claim)) <= LAST_SECOND ? null : "claims-not-a-time";
 }
 
-/** Return the bytes of Base64 or Base64url, padded or not; throw on any other text. */
-export function fromBase64(text) {
-  const plain = text.replaceAll("-", "+").replaceAll("_", "/");
-  return Uint8Array.from(atob(plain), (character) => character.charCodeAt(0));
+/** Return the code of the stage of the claims; a time that is null was not said and binds nobody. */
+export function period(issued, expires, now) {
+  const wrong = (issued === null ? null : timeProblem(issued)) ?? (expires === null ? null : timeProblem(expires));
+  if (wrong) return wrong;
+  if (issued !== null && issued > now + SKEW) return "issued-in-future";
+  return expires !== null && now > expires ? "expired" : "ok";
+}
+
+/** Return the code of the stage that compares `now` with the period of the signer's certificate. */
+export function signerValidity(signer, expires, now) {
+  if (!signer) return "not-reached";
+  if (now < signer.notBefore) return "signer-not-yet-valid";
+  if (now > signer.notAfter) return "signer-expired";
+  return expires !== null && timeProblem(expires) === null && expires > signer.notAfter ? "outlives-signer" : "ok";
+}
+
+/** Return the code of the stage that refuses a signer limited to other `kinds` (v, t, r); null: the content is unknown. */
+export function keyUsage(signer, kinds) {
+  if (!signer) return "not-reached";
+  if (!signer.kinds || kinds === null) return "ok";
+  return kinds.length && kinds.every((kind) => signer.kinds.includes(kind)) ? "ok" : "wrong-key-usage";
 }
