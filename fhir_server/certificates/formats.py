@@ -66,8 +66,13 @@ class Format:
 
     code: str
     media_type: str
+    attest: Callable[[str | None, Sequence[Json]], list[Dose]]  # the doses that it counts; raises Unprocessable
     write: Callable[[Order, Issuer], Written]
     qr: Callable[[str], str] = str  # from the text kept to the text of the QR code
+
+
+def _dcc_doses(target: str | None, immunizations: Sequence[Json]) -> list[Dose]:
+    return dcc.completed(target or dcc.COVID_19, immunizations)
 
 
 def _hc1(order: Order, issuer: Issuer) -> Written:
@@ -131,9 +136,9 @@ def _elliptic(order: Order, issuer: Issuer) -> SigningKey:
 FORMATS: Final = {
     format.code: format
     for format in (
-        Format("hc1", "text/plain", _hc1),
-        Format("shc", cards.MEDIA_TYPE, _shc, cards.numeric),
-        Format("icvp", "text/plain", _icvp),
-        Format("vds-nc", "application/json", _vds_nc),
+        Format("hc1", "text/plain", _dcc_doses, _hc1),
+        Format("shc", cards.MEDIA_TYPE, shc.attested, _shc, cards.numeric),
+        Format("icvp", "text/plain", icvp.attested, _icvp),
+        Format("vds-nc", "application/json", _dcc_doses, _vds_nc),
     )
 }

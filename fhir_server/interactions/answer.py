@@ -21,6 +21,7 @@ class Answer:
     media_type: str = "application/fhir+json"
     cache: str | None = None  # Cache-Control; None: not to be kept
     tag: str | None = None  # entity tag of what has no version
+    headers: tuple[tuple[str, str], ...] = ()  # further ones, names in small letters
 
 
 def of(stored: Stored, status: int = 200, location: bool = False) -> Answer:

@@ -14,7 +14,9 @@ from fhir_server.operations import (
     everything,
     immunization_status,
     issue_certificate,
+    issue_due,
     meta,
+    publication,
     reindex,
     sign_doses,
     validate,
@@ -94,6 +96,8 @@ OPERATIONS = {
         methods=("GET", "POST"),
     ),
     "revoke-certificates": Operation(f"{OWN}/revoke-certificates", ("system",), certificate_register.revoke),
+    "issue-due-certificates": Operation(f"{OWN}/issue-due-certificates", ("system",), issue_due.issue_due),
+    "job-status": Operation(f"{OWN}/job-status", ("system",), issue_due.status, methods=("GET", "POST")),
     "signing-input": Operation(
         f"{OWN}/Immunization-signing-input",
         ("instance",),
@@ -133,4 +137,5 @@ OPERATIONS = {
     "certificate-picture": Operation("", (), certificates.picture),
     "certificate-status": Operation("", (), certificate_register.told),
     "certificate-trust-list": Operation("", (), certificates.trust_list),
+    "certificate-publication": Operation("", (), publication.publish),
 }

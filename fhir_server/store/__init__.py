@@ -7,6 +7,7 @@ from fhir_server.store.database import Limits, Store, connect
 from fhir_server.store.documents import LAST_SEQUENCE, Clock, Put, Stored, last_updated, sequence_at
 from fhir_server.store.failures import ClaimTaken, NotReplicaSet, VersionConflict
 from fhir_server.store.indexing import Entry, Job, State
+from fhir_server.store.jobs import Jobs, Part, Progress
 from fhir_server.store.packages import Member, Record
 from fhir_server.store.queries import ID, Found, SortKey
 from fhir_server.store.register import Certificate, Register, Revocation, Withdrawal
@@ -20,9 +21,12 @@ __all__ = [
     "Entry",
     "Found",
     "Job",
+    "Jobs",
     "Limits",
     "Member",
     "NotReplicaSet",
+    "Part",
+    "Progress",
     "Put",
     "Record",
     "Register",

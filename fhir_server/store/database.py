@@ -25,6 +25,7 @@ from fhir_server.store.documents import LAST_SEQUENCE, NODES, Put, Stored
 from fhir_server.store.explaining import Cost
 from fhir_server.store.failures import NotReplicaSet, answering
 from fhir_server.store.indexing import Indexing
+from fhir_server.store.jobs import Jobs
 from fhir_server.store.layout import Document, Layout
 from fhir_server.store.packages import Packages
 from fhir_server.store.processes import Processes
@@ -72,6 +73,7 @@ class Store:
         self._client = client
         self._database = database
         self.register = Register(client[database])
+        self.jobs = Jobs(client[database])
         layout = Layout(client[database])
         self._reads = Reads(layout)
         self._queries = Queries(layout, limits.query)

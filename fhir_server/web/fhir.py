@@ -147,6 +147,7 @@ def reply(ctx: Context, interaction: Interaction, answer: Answer, media_type: st
     if answer.location is not None:
         headers.append((b"location", f"{ctx.base_url}/{answer.location}".encode()))
     headers.append((b"cache-control", (answer.cache or "no-store").encode()))
+    headers += ((name.encode(), value.encode()) for name, value in answer.headers)
     body = answer.body or b""
     if isinstance(interaction, Stores):
         body = _preferred(ctx, answer, body)
