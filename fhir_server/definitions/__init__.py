@@ -82,14 +82,31 @@ class Definitions:
         if parameters := of_type.get("SearchParameter"):
             self._rows = [*self._rows, *compact.search_parameters(parameters, self._rows)]
 
+    def with_resources(self, resources: Iterable[Json]) -> "Definitions":
+        """Return these definitions and those of `resources`, which hide others of the same URL.
+
+        All else is shared with these. What value sets hold that were here before stays as it was.
+        """
+        other = copy(self)
+        other._system_codes = {}
+        other.code_systems, other._value_sets = dict(self.code_systems), dict(self._value_sets)
+        other.profiles, other.periods = dict(self.profiles), dict(self.periods)
+        other._add(resources)
+        if other._rows is not self._rows:
+            other._parameters = _by_base(other._rows)
+        return other
+
     def with_search_parameters(self, definitions: Iterable[Json]) -> "Definitions":
         """Return these definitions and the SearchParameters given; raise KeyError when a composite's part is unknown.
 
         All else is shared with these.
         """
         other = copy(self)
-        other._rows = [*self._rows, *compact.search_parameters(definitions, self._rows)]
-        other._parameters = _by_base(other._rows)
+        rows = compact.search_parameters(definitions, self._rows)
+        other._rows = [*self._rows, *rows]
+        other._parameters = dict(self._parameters)
+        for base, added in _by_base(rows).items():
+            other._parameters[base] = {**self._parameters.get(base, {}), **added}
         return other
 
     def as_search_parameters(self, definition: Json) -> list[SearchParameter]:

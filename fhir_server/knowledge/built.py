@@ -41,6 +41,15 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Shipped:
+    """What R4 and the packages that are not stored define; read once."""
+
+    definitions: Definitions
+    parameters: tuple[Json, ...]  # SearchParameters of the packages
+    vocabulary: frozenset[str]  # URLs of the value sets and code systems that their value sets are made of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Knowledge:
     """What one request works with."""
 
@@ -50,8 +59,8 @@ class Knowledge:
     indexer: Indexer
     rules: Mapping[str, frozenset[str]]  # by resource type: how each parameter is indexed
     refused: Mapping[str, tuple[Issue, ...]]  # SearchParameters that are stored but cannot be searched by: url → why
-    base: Definitions  # without search parameters that were added
-    parameters: tuple[Json, ...]  # search parameters of the packages that are not stored
+    shipped: "Shipped"
+    base: Definitions  # what ships and what is stored, without search parameters that were added
 
     def problems(self, resource: Any) -> list[Issue]:
         """Return why a resource that R4 finds valid cannot take effect here; [] for what takes none."""
@@ -85,19 +94,26 @@ def packaged(settings: Settings) -> Iterator[Json]:
 
 
 def knowledge_of(
-    sources: Sources, stored: Sequence[Json], generation: int, previous: Knowledge | None = None
+    sources: Sources,
+    stored: Sequence[Json],
+    generation: int,
+    previous: Knowledge | None = None,
+    *,
+    only_parameters: bool = False,
 ) -> Knowledge:
     """Return what follows from `sources` and the definitions `stored`, of which the last of a URL counts.
 
-    `previous`, when only search parameters have changed since: all else is shared with it.
+    With what was made before: what ships is the same, and with `only_parameters` all else but search parameters.
     """
-    if previous is None:
-        base, validator, shipped = _base(sources, [each for each in stored if not _is_parameter(each)])
+    shipped = _shipped(sources) if previous is None else previous.shipped
+    if previous is not None and only_parameters:
+        base, validator = previous.base, previous.validator
     else:
-        base, validator, shipped = previous.base, previous.validator, previous.parameters
-    parameters = {each["url"]: each for each in (*shipped, *filter(_is_parameter, stored))}
+        base = _sound(sources, shipped, [each for each in stored if not _is_parameter(each)])
+        validator = Validator(base)
+    parameters = {each["url"]: each for each in (*shipped.parameters, *filter(_is_parameter, stored))}
     definitions, refused = _with_parameters(base, parameters.values(), sources)
-    return Knowledge(
+    knowledge = Knowledge(
         generation=generation,
         definitions=definitions,
         validator=validator,
@@ -107,39 +123,61 @@ def knowledge_of(
             for type in definitions.resource_types
         },
         refused=refused,
+        shipped=shipped,
         base=base,
-        parameters=shipped,
     )
+    if previous is not None:  # what requests needed before is compiled before they need it again
+        for type in previous.indexer.prepared:
+            knowledge.indexer.prepare([type])
+            knowledge.validator.validate({"resourceType": type})
+    return knowledge
 
 
 def _is_parameter(resource: Json) -> bool:
     return bool(resource["resourceType"] == "SearchParameter")
 
 
-def _base(sources: Sources, stored: Sequence[Json]) -> tuple[Definitions, Validator, tuple[Json, ...]]:
-    """Return the definitions of both, without those stored ones that cannot be read; and the shipped parameters."""
+def _shipped(sources: Sources) -> Shipped:
     resources = list(sources.resources())
-    shipped = [each for each in resources if not _is_parameter(each)]
-    parameters = tuple(filter(_is_parameter, resources))
+    sets = [each for each in resources if each["resourceType"] == "ValueSet"]
+    return Shipped(
+        definitions=Definitions(core_facts(), [each for each in resources if not _is_parameter(each)]),
+        parameters=tuple(filter(_is_parameter, resources)),
+        vocabulary=frozenset(url for each in sets for url in _made_of(each)),
+    )
+
+
+def _made_of(value_set: Json) -> Iterator[str]:
+    compose = value_set.get("compose", {})
+    for part in (*compose.get("include", ()), *compose.get("exclude", ())):
+        yield part.get("system", "")
+        yield from (url.partition("|")[0] for url in part.get("valueSet", ()))
+
+
+def _sound(sources: Sources, shipped: Shipped, stored: Sequence[Json]) -> Definitions:
+    """Return the definitions of both; without those stored ones that cannot be read, when there are any."""
     try:
-        definitions = Definitions(core_facts(), [*shipped, *stored])
+        return _together(sources, shipped, stored)
     except Exception:
         log.exception("stored definitions cannot be read together: those that can be read alone are in force")
-        definitions = _sound(shipped, [each for each in stored if _readable(each)])
-    return definitions, Validator(definitions), parameters
-
-
-def _sound(shipped: Sequence[Json], stored: Sequence[Json]) -> Definitions:
+    sound = [each for each in stored if _readable(shipped, each)]
     try:
-        return Definitions(core_facts(), [*shipped, *stored])
+        return _together(sources, shipped, sound)
     except Exception:
         log.exception("stored definitions cannot be read: none of them is in force")
-        return Definitions(core_facts(), shipped)
+        return shipped.definitions
 
 
-def _readable(resource: Json) -> bool:
+def _together(sources: Sources, shipped: Shipped, stored: Sequence[Json]) -> Definitions:
+    if shipped.vocabulary.isdisjoint(each["url"] for each in stored):
+        return shipped.definitions.with_resources(stored)
+    # Value sets that ship are made of something that is stored: they are made again.
+    return Definitions(core_facts(), [*(each for each in sources.resources() if not _is_parameter(each)), *stored])
+
+
+def _readable(shipped: Shipped, resource: Json) -> bool:
     try:
-        Definitions(core_facts(), [resource])
+        shipped.definitions.with_resources([resource])
     except Exception as error:
         log.error("%s %s is not in force: %r", resource["resourceType"], resource.get("url"), error)
         return False

@@ -118,12 +118,12 @@ class Live:
             now = await self.store.processes.current()
             if self._complete is not None and (now.changing or now.number <= self._complete.generation):
                 return
-            previous = None if await self._read() else self._complete
+            only_parameters = not await self._read()
             found = [each.resource for each in sorted(self._stored.values(), key=_precedence) if self._in_force(each)]
             stored = [resource for resource in found if resource is not None]
-            knowledge = await asyncio.to_thread(knowledge_of, self.sources, stored, now.number, previous)
-            if self._complete is not None:  # what was compiled is compiled before requests need it
-                await asyncio.to_thread(knowledge.indexer.prepare, self._complete.indexer.prepared)
+            knowledge = await asyncio.to_thread(
+                knowledge_of, self.sources, stored, now.number, self._complete, only_parameters=only_parameters
+            )
             states = await self._record(knowledge)
             self._complete = knowledge
             self._take(_unbuilt(knowledge, states), anew=True)
