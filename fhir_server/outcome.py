@@ -11,6 +11,7 @@ https://hl7.org/fhir/R4/operationoutcome.html
     │   ├── Duplicate 409 duplicate       ├── Unprocessable 422 processing
     │   └── MultipleMatches 409           ├── TooCostly 403 too-costly
     ├── PreconditionFailed 412 conflict   └── Unavailable 503 transient
+    ├── TooManyRequests 429 throttled
     └── Forbidden 403 forbidden
 """
 
@@ -112,6 +113,16 @@ class UnsupportedMediaType(FhirError):
 
 class Unprocessable(FhirError):
     status, code = 422, "processing"
+
+
+class TooManyRequests(FhirError):
+    """One client asks more often than it may; it may try again after some seconds."""
+
+    status, code = 429, "throttled"
+
+    def __init__(self, en: str, vi: str, retry_after: int):
+        super().__init__(en, vi)
+        self.retry_after = retry_after
 
 
 class Unavailable(FhirError):

@@ -20,6 +20,14 @@ class Check(StrEnum):
     ENFORCE = "enforce"
 
 
+class Apply(StrEnum):
+    """What becomes of a resource that breaks a rule."""
+
+    OFF = "off"
+    WARN = "warn"
+    ENFORCE = "enforce"
+
+
 class Settings(BaseSettings):
     """The settings of one server process."""
 
@@ -43,6 +51,13 @@ class Settings(BaseSettings):
     packages: Annotated[
         tuple[Path, ...], Field(description="Further FHIR packages (.tgz or folder), as a JSON array of paths")
     ] = ()
+    profiles: Annotated[
+        Apply, Field(description="Check every resource against its type's profile too; `warn` refuses nothing")
+    ] = Apply.OFF
+    type_profiles: Annotated[
+        dict[str, tuple[str, ...]] | None,
+        Field(description="These profiles, as a JSON object of type and URLs; none: the programme's own"),
+    ] = None
     references: Annotated[Check, Field(description="Refuse references to resources that are not stored")] = Check.OFF
     update_create: Annotated[bool, Field(description="PUT to an unknown id creates the resource")] = True
     identical_update: Annotated[bool, Field(description="An update that changes nothing makes a new version")] = False
@@ -78,6 +93,9 @@ class Settings(BaseSettings):
     facility_trust: Annotated[
         Path | None, Field(description="Authorities (PEM file or folder) of the certificates that facilities sign with")
     ] = None
+    verify_rate: Annotated[
+        int, Field(description="Certificates that one address may have verified in a minute; 0: any number", ge=0)
+    ] = 600
 
     # How it speaks
     language: Annotated[

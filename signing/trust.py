@@ -167,12 +167,16 @@ class TrustList:
         return None
 
     def every_card_key(self) -> Iterator[CardKey]:
-        """Return the keys that issuers of health cards published, and those that the certificates of signers hold."""
+        """Return the keys that issuers of health cards published, and those that the certificates of signers hold.
+
+        A certificate that names no origin adds nothing to a key whose origin is known.
+        """
         yield from self.cards
+        pinned = {key.kid for key in self.cards}
         for signer in self.signers:
             if signer.algorithm == ES256:
                 kid = jwk.thumbprint(signer.public_key)
-                for origin in signer.origins or (None,):
+                for origin in signer.origins or (() if kid in pinned else (None,)):
                     yield CardKey(kid, signer.public_key, origin, None, signer)
 
     @cached_property

@@ -12,16 +12,34 @@ from fhir_server.interactions.answer import Answer
 from fhir_server.operations.call import Call
 from fhir_server.operations.certificate_register import kept
 from fhir_server.operations.revocation import verified
-from fhir_server.outcome import NotFound
+from fhir_server.outcome import NotFound, Unprocessable
 from fhir_server.server import Context
-from signing import qr
+from signing import qr, reading
 from signing.refusal import Refused
 
 
 async def verify(ctx: Context, call: Call) -> Answer:
-    """Answer with every stage of verification and the content; nothing about the person is kept or logged."""
-    found = await verified(ctx, call.resource)
-    return Answer(200, wire.dumps(report(found)), media_type="application/json")
+    """Answer with every stage of verification and the content; nothing about the person is kept or logged.
+
+    Of a file with several certificates the first that is not valid is told, or else the first, and beside it all.
+    """
+    try:
+        texts = await asyncio.to_thread(_texts, call.resource)
+    except Refused as refused:
+        raise Unprocessable(
+            f"No certificate can be read from this file: {refused.detail}",
+            "Không đọc được chứng nhận nào từ tệp này: hãy chụp lại rõ hơn hoặc gửi tệp khác",
+        ) from None
+    reports = [report(await verified(ctx, text)) for text in texts]
+    told = next((each for each in reports if not each["valid"]), reports[0])
+    if len(reports) > 1:
+        told = {**told, "certificates": reports}
+    return Answer(200, wire.dumps(told), media_type="application/json")
+
+
+def _texts(given: str | bytes) -> tuple[str, ...]:
+    """Return the certificate's text as it is, or those that a file holds; raise Refused."""
+    return (given,) if isinstance(given, str) else reading.certificates(given)
 
 
 async def picture(ctx: Context, call: Call) -> Answer:
