@@ -22,7 +22,7 @@ from pymongo.errors import BulkWriteError
 from fhir_server.store.failures import answer, answering
 from fhir_server.store.layout import Document, Layout
 
-LEASE = 10  # seconds for which a process may work without renewing
+LEASE = 6  # seconds for which a process may work without renewing
 _DUPLICATE_KEY = 11000
 _PAGE = {"v": 1, "s": 1, "raw": 1, "ix": 1, "p": 1}
 _IDLE: Document = {"job": "$$REMOVE", "lease": "$$REMOVE", "forced": "$$REMOVE"}
