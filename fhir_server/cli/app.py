@@ -16,7 +16,7 @@ COMMANDS = {
     "validate": ("fhir_server.cli.data", "validate"),
     "demo-data": ("fhir_server.cli.data", "demo_data"),
     "certificate": ("fhir_server.cli.certificates", "app"),
-    "keys": ("fhir_server.cli.certificates", "keys"),
+    "keys": ("fhir_server.cli.keys", "app"),
 }
 
 

@@ -1,38 +1,52 @@
-"""`certificate issue|verify` and `keys`: certificates and keys at the command line, without a server where possible."""
+"""`certificate issue|verify`: certificates at the command line, without a server where possible.
+
+https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
+"""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from fhir_server.cli import verifying
 from fhir_server.cli.ending import console, stop
-from signing import development, keystore, qr
-from signing.algorithms import NAMES
+from signing import qr, shc
 from signing.refusal import Refused
 
 app = typer.Typer(help="Issue and verify vaccination certificates.", no_args_is_help=True)
-keys = typer.Typer(help="Make and list signing keys.", no_args_is_help=True)
 
-DEFAULT_TRUST = verifying.DEFAULT_TRUST
 app.command("verify")(verifying.verify)
 
 
 @app.command()
 def issue(
-    patient: Annotated[str, typer.Argument(help="Id of the Patient.")],
+    patient: Annotated[str | None, typer.Argument(help="Id of the Patient.")] = None,
     url: Annotated[str, typer.Option(help="FHIR base URL of the running server.")] = "http://127.0.0.1:8080/fhir",
+    format: Annotated[str, typer.Option(help="hc1, shc, icvp or vds-nc.")] = "hc1",
     target_disease: Annotated[str | None, typer.Option(help="SNOMED CT code (default: COVID-19).")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the QR code into this SVG file.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write the QR code into this PNG file.")] = None,
+    all_due: Annotated[
+        bool, typer.Option("--all-due", help="Issue for everybody who is due: works at the database, needs no server.")
+    ] = False,
+    mongodb_uri: Annotated[str | None, typer.Option(help="With --all-due: MongoDB replica set.")] = None,
+    database: Annotated[str | None, typer.Option(help="With --all-due: name of the database.")] = None,
+    keys: Annotated[Path | None, typer.Option(help="With --all-due: folder of the signing keys.")] = None,
+    processes: Annotated[int, typer.Option(help="With --all-due: processes that sign.", min=1, max=64)] = 2,
 ) -> None:
-    """Have a running server issue a certificate, and print its text."""
-    rows: list[dict[str, Any]] = [{"name": "format", "valueCode": "hc1"}]
+    """Have a running server issue a certificate, and print its text; or issue for everybody who is due."""
+    if all_due:
+        from fhir_server.cli import issuing
+
+        given = {"mongodb_uri": mongodb_uri, "database": database, "keys": keys}
+        known = {name: value for name, value in given.items() if value is not None}
+        issuing.all_due(known, format.split(","), target_disease, processes)
+        return
+    if patient is None:
+        stop("Whose certificate? Give the id of the Patient, or --all-due.")
+    rows: list[dict[str, Any]] = [{"name": "format", "valueCode": format}]
     if target_disease:
         rows.append({"name": "targetDisease", "valueCode": target_disease})
     id = patient.removeprefix("Patient/")
@@ -57,47 +71,10 @@ def issue(
         raise typer.Exit(1)
     sys.stdout.write(text + "\n")
     try:
+        shown = shc.numeric(text) if format == "shc" else text
         if svg:
-            svg.write_text(qr.svg(text))
+            svg.write_text(qr.svg(shown))
         if png:
-            png.write_bytes(qr.png(text))
+            png.write_bytes(qr.png(shown))
     except (OSError, Refused) as error:
         stop(f"The certificate is issued, its picture is not written: {error}")
-
-
-@keys.command("make")
-def make(
-    folder: Annotated[Path, typer.Argument(help="Folder to write the keys into; made when missing.")],
-    algorithm: Annotated[str, typer.Option(help="ES256 or PS256.")] = "ES256",
-) -> None:
-    """Make a development key with its own authority. Nobody else trusts it: for production use your authority's."""
-    codes = {name: code for code, name in NAMES.items()}
-    if algorithm not in codes:
-        stop(f"{algorithm} is not one of {', '.join(codes)}")
-    try:
-        key = development.generate(folder, datetime.now(UTC), codes[algorithm])
-    except (Refused, OSError) as error:
-        stop(str(error))
-    console.print(f"Made key {key.kid.hex()} ({algorithm}) in {folder}", markup=False)
-
-
-@keys.command("list")
-def list_keys(folder: Annotated[Path, typer.Argument(help="Folder of the keys.")] = DEFAULT_TRUST) -> None:
-    """List the signing keys of a folder; the first that is valid signs."""
-    try:
-        signers = keystore.load(folder)
-    except (Refused, OSError) as error:
-        stop(str(error))
-    table = Table("kid", "algorithm", "country", "valid from", "valid until", "now")
-    now = datetime.now(UTC)
-    for key in signers.keys:
-        signer = key.signer
-        table.add_row(
-            key.kid.hex(),
-            NAMES[key.algorithm],
-            signer.country or "-",
-            f"{signer.not_before:%Y-%m-%d}",
-            f"{signer.not_after:%Y-%m-%d}",
-            "signs" if key.valid_at(now) else "verifies only",
-        )
-    Console().print(table)

@@ -1,0 +1,94 @@
+"""`certificate issue --all-due`: processes that issue for everybody who is due, beside servers on the same database.
+
+https://hl7.org/fhir/R4/async.html
+
+Stopped or killed, it is simply started again: what is issued stays issued, and nothing is issued twice.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fhir_server.cli.ending import console, stop
+from fhir_server.definitions.package import NotAPackage
+from fhir_server.operations import issue_due
+from fhir_server.outcome import FhirError
+from fhir_server.server import Context, start
+from fhir_server.settings import Settings
+from fhir_server.store import NotReplicaSet, connect
+from signing.refusal import Refused
+
+UNABLE = (NotReplicaSet, NotAPackage, Refused, FhirError, OSError)
+
+
+def all_due(given: dict[str, Any], formats: Sequence[str], target: str | None, processes: int) -> dict[str, int]:
+    """Issue whatever is due; return what was counted. Stop when the database or the keys cannot be used."""
+    settings = Settings(**given)
+    uri = settings.mongodb_uri
+    if uri is None:
+        stop("Where are the data? Give --mongodb-uri, or set FHIR_MONGODB_URI.")
+    try:
+        job = asyncio.run(_begin(settings, uri, formats, target))
+        begun = time.monotonic()
+        spawn = multiprocessing.get_context("spawn")
+        workers = [spawn.Process(target=worker, args=(given, uri, job), daemon=True) for _ in range(processes)]
+        for each in workers:
+            each.start()
+        counts = asyncio.run(_watch(settings, uri, job, workers))
+    except UNABLE as error:
+        stop(str(error))
+    seconds = time.monotonic() - begun
+    console.print(f"{counts.get('issued', 0)} certificates in {seconds:.1f} s", markup=False)
+    for name, count in sorted(counts.items()):
+        console.print(f"  {name}: {count}", markup=False, highlight=False)
+    if any(each.exitcode for each in workers):
+        stop("A process failed; what it did stays done. Start the command again to go on.")
+    return counts
+
+
+async def _begin(settings: Settings, uri: str, formats: Sequence[str], target: str | None) -> issue_due.Job:
+    server = await start(settings, uri)
+    try:
+        return await issue_due.begin(_context(server), formats, target)
+    finally:
+        await server.close()
+
+
+async def _watch(settings: Settings, uri: str, job: issue_due.Job, workers: Sequence[Any]) -> dict[str, int]:
+    """Show how far the job is until its processes end; return what was counted."""
+    columns = (TextColumn("people"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    async with await connect(uri, settings.database) as store:
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("people", total=None)
+            while True:
+                alive = any(each.is_alive() for each in workers)
+                progress = await store.jobs.progress(job.id)
+                assert progress is not None
+                bar.update(task, total=progress.total, completed=progress.counts.get("people", 0))
+                if not alive:
+                    return dict(progress.counts)
+                await asyncio.sleep(0.5)
+
+
+def worker(given: dict[str, Any], uri: str, job: issue_due.Job) -> None:
+    """Work at `job` in a process of its own; secrets come from the environment, as in every process."""
+    asyncio.run(_work(Settings(**given), uri, job))
+
+
+async def _work(settings: Settings, uri: str, job: issue_due.Job) -> None:
+    server = await start(settings, uri)
+    try:
+        await issue_due.work(_context(server), job, f"{os.getpid()}-{uuid4()}", lambda: datetime.now(UTC))
+    finally:
+        await server.close()
+
+
+def _context(server: Any) -> Context:
+    return Context(server, datetime.now(UTC), lambda: str(uuid4()), "", open=True)

@@ -1,0 +1,146 @@
+"""`keys …`: the signing keys of a folder over time, at the command line; servers pick the changes up by themselves.
+
+https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md#5-trust-models
+"""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from cryptography import x509
+from rich.console import Console
+from rich.table import Table
+
+from fhir_server.cli.ending import console, stop
+from fhir_server.cli.verifying import DEFAULT_TRUST
+from signing import development, keystore
+from signing.algorithms import NAMES
+from signing.keys import SigningKey, State
+from signing.keystore import Secrets
+from signing.refusal import Refused
+
+app = typer.Typer(
+    help="Make, request, rotate and list signing keys. The passphrase comes from FHIR_KEYS_PASSPHRASE(_FILE).",
+    no_args_is_help=True,
+)
+
+Folder = Annotated[Path, typer.Argument(help="Folder of the keys.")]
+Algorithm = Annotated[str, typer.Option(help="ES256 or PS256.")]
+
+
+@app.command("make")
+def make(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the keys into; made when missing.")],
+    algorithm: Algorithm = "ES256",
+    next: Annotated[
+        bool, typer.Option("--next", help="The key waits for `keys rotate`; verifiers learn it now.")
+    ] = False,
+) -> None:
+    """Make a development key with its own authority. Nobody else trusts it: for production use your authority's."""
+    state = State.NEXT if next else State.CURRENT
+    try:
+        code = _code(algorithm)
+        key = development.generate(folder, datetime.now(UTC), code, passphrase=_secrets().passphrase, state=state)
+    except (Refused, OSError) as error:
+        stop(str(error))
+    console.print(f"Made key {key.kid.hex()} ({algorithm}) in {folder}", markup=False)
+
+
+@app.command("request")
+def request(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the key into; made when missing.")],
+    subject: Annotated[str, typer.Option(help="Name in the certificate, as in RFC 4514: CN=…,O=…,C=VN")],
+    label: Annotated[str, typer.Option(help="Name of the files.")] = "dsc",
+    algorithm: Algorithm = "ES256",
+) -> None:
+    """Make a key and print the request (CSR) that the authority turns into its certificate."""
+    try:
+        name = x509.Name.from_rfc4514_string(subject)
+        made = keystore.request(folder, name, _code(algorithm), label, _secrets())
+    except (Refused, OSError, ValueError) as error:
+        stop(str(error))
+    sys.stdout.write(made.decode())
+
+
+@app.command("import")
+def accept(
+    folder: Folder, certificate: Annotated[Path, typer.Argument(help="The certificate that the authority made (PEM).")]
+) -> None:
+    """Join a certificate with the key that waits for it; the key is next, `keys rotate` makes it sign."""
+    try:
+        key = keystore.accept(folder, certificate.read_bytes(), _secrets())
+    except (Refused, OSError) as error:
+        stop(str(error))
+    console.print(f"Key {key.kid.hex()} ({NAMES[key.algorithm]}) is next", markup=False)
+
+
+@app.command("rotate")
+def rotate(folder: Folder = DEFAULT_TRUST) -> None:
+    """Let the next keys sign from now on; what the old ones signed stays valid."""
+    try:
+        current = keystore.rotate(folder, _secrets())
+    except (Refused, OSError) as error:
+        stop(str(error))
+    for key in current:
+        console.print(f"Key {key.kid.hex()} ({NAMES[key.algorithm]}) signs from now on", markup=False)
+
+
+@app.command("compromise")
+def compromise(
+    kid: Annotated[str, typer.Argument(help="Key identifier, as `keys list` shows it.")], folder: Folder = DEFAULT_TRUST
+) -> None:
+    """Give a key up: it neither signs nor verifies any more, and leaves the published lists."""
+    try:
+        keystore.compromise(folder, kid)
+    except (Refused, OSError) as error:
+        stop(str(error))
+    console.print(
+        f"Key {kid} is given up. Put its certificates on the revocation list, too, for verifiers with older lists:"
+        " POST /fhir/$revoke-certificates with kid and reason key-compromise",
+        markup=False,
+    )
+
+
+@app.command("list")
+def list_keys(folder: Folder = DEFAULT_TRUST) -> None:
+    """List the signing keys of a folder and what each is for."""
+    try:
+        signers = keystore.load(folder, _secrets())
+    except (Refused, OSError) as error:
+        stop(str(error))
+    table = Table("kid", "algorithm", "country", "valid from", "valid until", "state", "now")
+    now = datetime.now(UTC)
+    for key in signers.keys:
+        signer = key.signer
+        table.add_row(
+            key.kid.hex(),
+            NAMES[key.algorithm],
+            signer.country or "-",
+            f"{signer.not_before:%Y-%m-%d}",
+            f"{signer.not_after:%Y-%m-%d}",
+            key.state.value,
+            _use(key, now),
+        )
+    Console().print(table)
+
+
+def _use(key: SigningKey, now: datetime) -> str:
+    if key.state == State.COMPROMISED:
+        return "nothing"
+    return "signs" if key.state == State.CURRENT and key.valid_at(now) else "verifies only"
+
+
+def _code(algorithm: str) -> int:
+    codes = {name: code for code, name in NAMES.items()}
+    if algorithm not in codes:
+        raise Refused("algorithm", f"{algorithm} is not one of {', '.join(codes)}")
+    return codes[algorithm]
+
+
+def _secrets() -> Secrets:
+    from fhir_server.server import secrets_of  # takes longer to import than a list of keys to print
+    from fhir_server.settings import Settings
+
+    return secrets_of(Settings())
