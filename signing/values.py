@@ -26,6 +26,11 @@ def display(field: Field, code: str) -> str | None:
     return name
 
 
+def displays() -> dict[str, dict[str, str]]:
+    """Return the English names of all codes, by field."""
+    return {field: values["display"] for field, values in _table()["sets"].items()}
+
+
 def active(field: Field, code: str) -> bool:
     """Return whether new certificates may use `code`."""
     values = _table()["sets"][field]

@@ -120,6 +120,8 @@ async def test_a_picture_of_a_good_certificate_is_valid(page: Page, certificate:
     await expect(page.locator("#verdict")).to_have_text("HỢP LỆ")
     await expect(page.locator("#content")).to_contain_text("Trần Thị Bích Hằng")
     await expect(page.locator("#content")).to_contain_text("1988-04-02")
+    await expect(page.locator("#content")).to_contain_text("Comirnaty")
+    await expect(page.locator("#ask")).to_be_hidden()
     await page.locator("#language").click()
     await expect(page.locator("#verdict")).to_have_text("VALID")
     await expect(page.locator('[data-stage="revocation"]')).to_have_attribute("data-code", "ok")

@@ -21,15 +21,18 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from fhir_server.web import coding, negotiation
+from signing import values
 
 router = APIRouter(prefix="/verify")
 
 HOME, WORKER = "index.html", "worker.js"
+NAMES = "names.json"  # what the codes in a DCC mean
 TYPES = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
+    "json": "application/json",
     "wasm": "application/wasm",
     "webmanifest": "application/manifest+json",
 }
@@ -61,6 +64,7 @@ class File(NamedTuple):
 def page() -> dict[str, File]:
     """Return the files of the page by path; the service worker knows the names of the others and their digest."""
     found = dict(_read(files(__package__) / "page", ""))
+    found[NAMES] = json.dumps(values.displays(), ensure_ascii=False).encode()
     names = sorted(found.keys() - {HOME, WORKER})
     version = sha256(b"".join(found[name] for name in sorted(found))).hexdigest()[:16]
     worker = found[WORKER].decode().replace("VERSION", version).replace("FILE_LIST", json.dumps(names))

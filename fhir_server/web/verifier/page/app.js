@@ -1,6 +1,6 @@
 /** The page: asks for a certificate, verifies it, shows the verdict. */
 import * as camera from "./camera.js";
-import { rows } from "./content.js";
+import { learn, rows } from "./content.js";
 import * as lists from "./lists.js";
 import { known, say, speak } from "./text.js";
 import { verify } from "./verify.js";
@@ -161,6 +161,7 @@ $("again").addEventListener("click", () => {
 
 draw();
 current = await lists.open();
+await learn();
 draw();
 await renew();
 addEventListener("online", renew);

@@ -1,5 +1,12 @@
 /** What a certificate says, as rows of a table: [key of the text, value]. */
 
+let names = {};
+
+/** Fetch what the codes in a DCC mean. */
+export async function learn() {
+  names = await (await fetch("names.json")).json();
+}
+
 /** Return the rows for a Verification; `moment` writes seconds since 1970 as a date and time. */
 export function rows(found, moment) {
   const { content, expires, format } = found;
@@ -21,14 +28,18 @@ function dcc(content) {
 function entry(said) {
   const doses = said.dn === undefined ? undefined : said.sd === undefined ? said.dn : `${said.dn}/${said.sd}`;
   return [
-    ["disease", said.tg],
-    ["vaccine", said.mp ?? said.vp],
+    ["disease", meaning("tg", said.tg)],
+    ["vaccine", said.mp ? meaning("mp", said.mp) : meaning("vp", said.vp)],
     ["dose", doses],
     ["date", said.dt ?? said.sc ?? said.fr],
     ["result", said.tr],
     ["issuer", [said.is, said.co].filter(Boolean).join(", ")],
     ["identifier", said.ci],
   ];
+}
+
+function meaning(field, code) {
+  return names[field]?.[code] ?? code;
 }
 
 function icvp(content) {
