@@ -55,11 +55,7 @@ async def several(ctx: Context, params: Params, within: Compartment | None) -> A
     matches = await merged(ctx, conditions, after, query.count + 1, newest_first=newest_first)
     more = len(matches) > query.count
     cursor = page.sign(ctx.server.cursor_key, query, matches[query.count - 1].key) if more else None
-    entries = [
-        bundle.Entry(f"{ctx.base_url}/{each.stored.type}/{each.stored.id}", each.stored.raw)
-        for each in matches[: query.count]
-        if each.stored.raw is not None
-    ]
+    entries = [one.entry(ctx, queries[match.stored.type], match.stored, "match") for match in matches[: query.count]]
     return Answer(200, bundle.searchset(page.links(base_url, query, cursor), entries, total=total, outcome=notes))
 
 
@@ -140,7 +136,8 @@ def _queries(ctx: Context, types: Sequence[str], params: Params) -> dict[str, Qu
         catalogue = ctx.server.indexer.catalogue
         # Of nothing stored nothing is found, but a mistake is a mistake all the same.
         return {
-            type: reading.parse(catalogue, type, given, now=ctx.now, lenient=ctx.lenient) for type in types or ["Basic"]
+            type: reading.parse(catalogue, type, given, now=ctx.now, lenient=ctx.lenient, among=types)
+            for type in types or ["Basic"]
         }
 
     queries = parsed(params)
@@ -155,11 +152,10 @@ def _queries(ctx: Context, types: Sequence[str], params: Params) -> dict[str, Qu
 def _require_simple(ctx: Context, queries: Mapping[str, Query]) -> bool:
     """Return whether the newest come first; raise NotSupported for what only works within one type."""
     query = next(iter(queries.values()))
-    partial = query.elements or query.summary in {"true", "text", "data"}
-    if query.includes or query.revincludes or partial or query.explain:
+    if query.includes or query.revincludes or query.explain:
         raise NotSupported(
-            "_include, _revinclude, _explain, _elements and _summary (other than count) work when one type is searched",
-            "_include, _revinclude, _explain, _elements và _summary (ngoài count) chỉ dùng khi tìm trong một loại",
+            "_include, _revinclude and _explain work when one type is searched: name it, or leave them out",
+            "_include, _revinclude và _explain chỉ dùng khi tìm trong một loại: hãy nêu loại đó, hoặc bỏ chúng",
         )
     sort = plan.plan(query, ctx.server.indexer.catalogue).sort
     if sort and sort[0].key != "s":

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from fhir_server.interactions import cursor
+from fhir_server.interactions import cursor, subset
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import instant
 from fhir_server.outcome import BadRequest, NotFound
-from fhir_server.search import bundle
+from fhir_server.search import bundle, query
 from fhir_server.search.query import DEFAULT_COUNT, MAX_COUNT, PRESENTATION
 from fhir_server.search.types import date
 from fhir_server.server import Context
@@ -25,6 +25,7 @@ from fhir_server.store.documents import EPOCH, MILLISECOND
 
 Params = list[tuple[str, str]]
 
+SHAPES = ("_summary", "_elements")
 ROUNDS = 10  # how often a page looks further when all that it found was no longer current at the time asked for
 
 
@@ -37,6 +38,7 @@ class Asked(NamedTuple):
     at: int | None = None  # versions before this sequence count only when they were current then
     oldest_first: bool = False
     cursor: str | None = None  # still signed
+    shape: tuple[tuple[str, str], ...] = ()  # _summary, _elements
 
 
 class Place(NamedTuple):
@@ -47,6 +49,7 @@ class Place(NamedTuple):
     top: int
 
 
+Shape = Callable[[str, bytes], bytes]  # the part that is told of a resource, by its type
 Read = Callable[[Place | None, int], Awaitable[list[Stored]]]  # the versions after a place, up to so many
 
 
@@ -54,7 +57,7 @@ async def history(ctx: Context, type: str | None, id: str | None, params: Params
     """Answer with a page of the versions of one resource, of a type (`id` None) or of all (`type` None)."""
     asked = _asked(ctx, params)
     path = "/".join(step for step in (type, id, "_history") if step)
-    chosen = sorted(pair for pair in params if pair[0] not in {cursor.NAME, "_count", *PRESENTATION})
+    chosen = sorted(pair for pair in params if pair[0] not in {cursor.NAME, "_count", *SHAPES, *PRESENTATION})
     purpose = (path, chosen)
     begin = Place(*cursor.read(ctx.server.cursor_key, purpose, asked.cursor)) if asked.cursor is not None else None
     if type is not None and id is not None:
@@ -62,6 +65,7 @@ async def history(ctx: Context, type: str | None, id: str | None, params: Params
     else:
         read, top = await _of_types(ctx, type, asked, begin)
     page, last = await _page(ctx, read, asked, begin)
+    shape = _shape(ctx, [type] if type else await ctx.server.store.types(), asked)
     address = f"{ctx.base_url}/{path}"
     links = [("self", f"{address}?{urlencode(params)}" if params else address)]
     if last is not None:
@@ -69,7 +73,7 @@ async def history(ctx: Context, type: str | None, id: str | None, params: Params
         following = [pair for pair in params if pair[0] != cursor.NAME]
         following.append((cursor.NAME, cursor.sign(ctx.server.cursor_key, purpose, place)))
         links.append(("next", f"{address}?{urlencode(following)}"))
-    return Answer(200, bundle.history(links, [_change(ctx, each) for each in page], timestamp=instant(ctx.now)))
+    return Answer(200, bundle.history(links, [_change(ctx, each, shape) for each in page], timestamp=instant(ctx.now)))
 
 
 async def _of_resource(ctx: Context, type: str, id: str, asked: Asked) -> tuple[Read, int]:
@@ -142,11 +146,29 @@ async def _current_then(ctx: Context, versions: Sequence[Stored], at: int | None
     return [version for version in versions if version.sequence not in gone]
 
 
-def _change(ctx: Context, stored: Stored) -> bundle.Change:
+def _shape(ctx: Context, types: Sequence[str], asked: Asked) -> Shape:
+    """Return how much of a resource is told; raise BadRequest on what no type has."""
+    if not asked.shape:
+        return lambda type, raw: raw
+    catalogue = ctx.server.indexer.catalogue
+    parsed = {type: query.parse(catalogue, type, asked.shape, now=ctx.now, among=types) for type in types or ["Basic"]}
+    if any(each.only_count for each in parsed.values()):
+        raise BadRequest("_summary=count counts matches of a search", "_summary=count chỉ dùng để đếm kết quả tìm kiếm")
+
+    def part(type: str, raw: bytes) -> bytes:
+        wanted = parsed[type]
+        if subset.whole(wanted.summary, wanted.elements):
+            return raw
+        return subset.subset(ctx.server.definitions, raw, wanted.summary, wanted.elements)
+
+    return part
+
+
+def _change(ctx: Context, stored: Stored, shape: Shape) -> bundle.Change:
     name = f"{stored.type}/{stored.id}"
     return bundle.Change(
         full_url=f"{ctx.base_url}/{name}",
-        resource=stored.raw,
+        resource=None if stored.raw is None else shape(stored.type, stored.raw),
         method=stored.method,
         url=stored.type if stored.method == "POST" else name,
         status="204" if stored.raw is None else "201" if stored.version == 1 else "200",
@@ -202,11 +224,16 @@ def _cursor(ctx: Context, asked: Asked, text: str) -> Asked:
     return asked._replace(cursor=text)
 
 
+def _part(name: str) -> Callable[[Context, Asked, str], Asked]:
+    return lambda ctx, asked, text: asked._replace(shape=(*asked.shape, (name, text)))
+
+
 _READERS: dict[str, Callable[[Context, Asked, str], Asked]] = {
     "_count": _count,
     "_since": _since,
     "_at": _at,
     "_sort": _sort,
+    **{name: _part(name) for name in SHAPES},
     cursor.NAME: _cursor,
 }
 

@@ -42,8 +42,8 @@ async def search(ctx: Context, type: str, params: Params, within: Compartment | 
     )
     matches = found[: query.count]
     cursor = page.sign(ctx.server.cursor_key, query, matches[-1].key) if len(found) > query.count else None
-    entries = [_entry(ctx, query, match.stored, "match") for match in matches]
-    entries += [_entry(ctx, query, stored, "include") for stored in await _included(ctx, query, matches)]
+    entries = [entry(ctx, query, match.stored, "match") for match in matches]
+    entries += [entry(ctx, query, stored, "include") for stored in await _included(ctx, query, matches)]
     links = page.links(compartment.base_url(ctx, within), query, cursor)
     return Answer(200, bundle.searchset(links, entries, total=total, outcome=_notes(ctx, query, explained)))
 
@@ -200,7 +200,8 @@ def _bound(count: int, most: int) -> None:
         )
 
 
-def _entry(ctx: Context, query: Query, stored: Stored, mode: bundle.Mode) -> bundle.Entry:
+def entry(ctx: Context, query: Query, stored: Stored, mode: bundle.Mode) -> bundle.Entry:
+    """Return what a page says of a resource: the whole of it, or the part that the query asks for."""
     assert stored.raw is not None
     elements = query.elements if mode == "match" else ()
     raw = stored.raw

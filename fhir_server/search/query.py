@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/search.html
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -21,6 +21,7 @@ MAX_COUNT = 1000
 PARAMETERS = 50  # of one search
 SORT_KEYS = 5
 INCLUDES = 20
+LISTED = 200  # characters of a list of types in an answer
 TEXT = 4096  # characters of one parameter's value
 
 CURSOR = "_cursor"  # where a following page begins: made by `page`, never by clients
@@ -76,6 +77,7 @@ class _Draft:
     catalogue: Catalogue
     type: str
     now: datetime
+    among: frozenset[str] = frozenset()
     criteria: list[Wanted] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     includes: list[Include] = field(default_factory=list)
@@ -90,14 +92,16 @@ def parse(
     *,
     now: datetime,
     lenient: bool = False,
+    among: Collection[str] = (),
 ) -> Query:
     """Read the decoded parameters of a search in resource type `type`.
 
     Raise NotSupported or BadRequest (both 400) with one issue for each parameter that is unknown, unsupported or
     malformed. With `lenient`, unknown and unsupported ones are left out instead: `Query.ignored` tells which.
-    `now` is what dates with `ap` are near to.
+    `now` is what dates with `ap` are near to; `among`: types that are searched together, of which one at least has what
+    `_elements` names.
     """
-    draft = _Draft(catalogue, type, now)
+    draft = _Draft(catalogue, type, now, frozenset({type, *among}))
     problems: list[Refused] = []
     ignored: list[Issue] = []
     if len(parameters) > PARAMETERS:
@@ -204,18 +208,29 @@ def _word(*allowed: str) -> Callable[[_Draft, str, str], str]:
 
 
 def _elements(draft: _Draft, name: str, text: str) -> tuple[str, ...]:
-    definition = draft.catalogue.definitions.type(draft.type)
-    known = {member.element.name.removesuffix("[x]") for member in definition.members.values()} if definition else set()
-    wanted = tuple(part.strip().removeprefix(f"{draft.type}.") for part in text.split(",") if part.strip())
-    for element in wanted:
-        if element not in known:
-            there_are = ", ".join(sorted(known))
+    """Read `name,Type.name`; of the elements that are named with a type, keep those of the type searched."""
+    known = {type: _members(draft, type) for type in draft.among}
+    wanted = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        type, dot, element = part.rpartition(".")
+        there_are = known.get(type, set()) if dot else set().union(*known.values())
+        if element not in there_are:
+            types = ", ".join(sorted(draft.among))[:LISTED]
+            listed = ", ".join(sorted(_members(draft, draft.type)))
             raise _invalid(
                 name,
-                f"{draft.type} has no element '{element[:50]}'; it has: {there_are}",
-                f"{draft.type} không có phần tử '{element[:50]}'; hiện có: {there_are}",
+                f"{types} has no element '{part[:50]}'; {draft.type} has: {listed}",
+                f"{types} không có phần tử '{part[:50]}'; {draft.type} có: {listed}",
             )
-    return wanted
+        if type in {"", draft.type}:
+            wanted.append(element)
+    return tuple(wanted) or ("id",)
+
+
+def _members(draft: _Draft, type: str) -> set[str]:
+    definition = draft.catalogue.definitions.type(type)
+    members = definition.members.values() if definition else ()
+    return {member.element.name.removesuffix("[x]") for member in members}
 
 
 def _sort(draft: _Draft, name: str, text: str) -> tuple[Sort, ...]:

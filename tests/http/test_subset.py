@@ -82,3 +82,74 @@ async def test_a_summary_that_is_no_part_leaves_resources_as_they_are(stored: ht
     answer = await stored.get("/fhir/Patient?_sort=_id&_summary=false")
     assert numbers(answer) == plain
     assert "SUBSETTED" not in answer.text
+
+
+async def parts(client: httpx.AsyncClient, address: str) -> dict[str, set[str]]:
+    """Return the members of the resources in a Bundle, by type and id; all of them are tagged."""
+    answer = await client.get(address)
+    assert answer.status_code == 200, answer.text
+    found = [row["resource"] for row in answer.json().get("entry", ()) if "resource" in row]
+    assert all("SUBSETTED" in {tag["code"] for tag in each["meta"]["tag"]} for each in found)
+    return {f"{each['resourceType']}/{each['id']}": {*each} - {"resourceType", "id", "meta"} for each in found}
+
+
+DOSE = {"status", "patient", "vaccineCode", "occurrenceDateTime"}  # what an Immunization must have
+SEVERAL = [
+    ("?_type=Patient,Organization&_id=p0,o0&_elements=name", {"Patient/p0": {"name"}, "Organization/o0": {"name"}}),
+    (
+        "?_type=Patient,Organization&_id=p0,o0&_elements=gender",
+        {"Patient/p0": {"gender"}, "Organization/o0": set()},
+    ),
+    (
+        "?_type=Patient,Organization&_id=p0,o0&_elements=Patient.name,id",
+        {"Patient/p0": {"name"}, "Organization/o0": set()},
+    ),
+    ("?_type=Organization&_id=o0&_summary=text", {"Organization/o0": set()}),
+    ("?_id=o0&_summary=data", {"Organization/o0": {"name", "identifier"}}),
+    ("?_type=Organization&_id=o0&_summary=true", {"Organization/o0": {"name", "identifier"}}),
+    ("/Patient/p0/*?_id=i0&_elements=lotNumber", {"Immunization/i0": {"lotNumber"} | DOSE}),
+    ("/Patient/p0/Immunization?_summary=text", {"Immunization/i0": DOSE}),
+    ("/Organization/o0/_history?_elements=name", {"Organization/o0": {"name"}}),
+    ("/Organization/o0/_history?_summary=text", {"Organization/o0": set()}),
+]
+
+
+@pytest.mark.parametrize(("address", "expected"), SEVERAL, ids=[address for address, _ in SEVERAL])
+async def test_parts_of_several_types_and_of_versions(
+    stored: httpx.AsyncClient, address: str, expected: dict[str, set[str]]
+) -> None:
+    found = await parts(stored, f"/fhir{address}")
+    modifying = {"implicitRules", "active"}
+    assert {name: members - modifying for name, members in found.items()} == expected
+
+
+async def test_parts_of_a_whole_history_follow_its_links(stored: httpx.AsyncClient) -> None:
+    address: str | None = "/fhir/Patient/_history?_count=2&_elements=gender"
+    seen: set[str] = set()
+    while address:
+        found = await parts(stored, address)
+        assert all(members <= {"gender", "active", "deceasedBoolean", "link"} for members in found.values())
+        seen |= found.keys()
+        links = {row["relation"]: row["url"] for row in (await stored.get(address)).json()["link"]}
+        address = links.get("next")
+    assert {f"Patient/p{n}" for n in range(5)} <= seen
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("?_type=Patient,Organization&_elements=lotNumber", "lotNumber"),
+        ("?_type=Patient,Organization&_elements=Immunization.lotNumber", "Immunization.lotNumber"),
+        ("?_type=Patient&_include=Patient:organization", "_include"),
+        ("?_type=Patient&_explain=true", "_explain"),
+        ("?_type=Patient,Organization&_sort=name", "sorted by _lastUpdated"),
+        ("/Patient/_history?_elements=lotNumber", "lotNumber"),
+        ("/Patient/_history?_summary=count", "_summary=count"),
+        ("/Patient/_history?_summary=short", "_summary"),
+        ("/Patient/_history?_summary=true&_elements=name", "_elements"),
+    ],
+)
+async def test_parts_that_cannot_be_told_are_refused(stored: httpx.AsyncClient, address: str, named: str) -> None:
+    answer = await stored.get(f"/fhir{address}", headers={"accept-language": "vi"})
+    assert answer.status_code == 400, answer.text
+    assert named in answer.json()["issue"][0]["diagnostics"]
