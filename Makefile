@@ -15,7 +15,7 @@ help: ## Show this list
 run: ## Install what is missing, start MongoDB and the server with the example data
 	@scripts/bootstrap embedded
 	@scripts/build_verifier
-	@FHIR_REFERENCES=$${FHIR_REFERENCES:-enforce} exec $(BIN)/fhir-server serve --embedded $(DATA) --host $(HOST) --port $(PORT) --demo $(ARGS)
+	@FHIR_REFERENCES=$${FHIR_REFERENCES:-enforce} FHIR_PROFILES=$${FHIR_PROFILES:-enforce} exec $(BIN)/fhir-server serve --embedded $(DATA) --host $(HOST) --port $(PORT) --demo $(ARGS)
 
 test: ## Install what the tests need and run all of them
 	@scripts/bootstrap embedded test

@@ -13,6 +13,7 @@ from typing import Literal
 
 from fhir_server import store as storage
 from fhir_server.definitions import Definitions, core_facts
+from fhir_server.definitions.package import NotAPackage
 from fhir_server.definitions.vocabulary import Vocabulary
 from fhir_server.knowledge import WATCHED, Knowledge, Live, packaged, reindex, sources_of
 from fhir_server.search.index import Indexer
@@ -117,6 +118,9 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
     try:
         live = Live(database, sources)
         await live.open()
+        unknown = live.current.validator.by_type(settings.type_profiles).get("", ())
+        if unknown:
+            raise NotAPackage(f"FHIR_TYPE_PROFILES names profiles that no package here defines: {', '.join(unknown)}")
         cursor_key = await database.secret("page-links")
     except BaseException:
         await database.close()

@@ -55,9 +55,9 @@ class Settings(BaseSettings):
         Apply, Field(description="Check every resource against its type's profile too; `warn` refuses nothing")
     ] = Apply.OFF
     type_profiles: Annotated[
-        dict[str, tuple[str, ...]] | None,
-        Field(description="These profiles, as a JSON object of type and URLs; none: the programme's own"),
-    ] = None
+        tuple[str, ...],
+        Field(description="URLs of these profiles, as a JSON array; none: those of the programme"),
+    ] = ()
     references: Annotated[Check, Field(description="Refuse references to resources that are not stored")] = Check.OFF
     update_create: Annotated[bool, Field(description="PUT to an unknown id creates the resource")] = True
     identical_update: Annotated[bool, Field(description="An update that changes nothing makes a new version")] = False

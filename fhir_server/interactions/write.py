@@ -4,81 +4,26 @@ https://hl7.org/fhir/R4/http.html#create · #update · #delete
 """
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from fhir_server import wire
 from fhir_server.interactions import answer, claims, consequences
 from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.check import Checked as Checked
+from fhir_server.interactions.check import check as check
+from fhir_server.interactions.check import missing as missing
+from fhir_server.interactions.check import require_references as require_references
 from fhir_server.interactions.stamp import digest, stamped
-from fhir_server.outcome import BadRequest, Conflict, Issue, MethodNotAllowed, PreconditionFailed, Unprocessable
+from fhir_server.outcome import BadRequest, Conflict, MethodNotAllowed, PreconditionFailed
 from fhir_server.server import Context
-from fhir_server.settings import Check
 from fhir_server.store import Put, Stored, VersionConflict, last_updated
-from fhir_server.validation import Exists
 
 Json = dict[str, Any]
 Key = tuple[str, str]
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 ATTEMPTS = 8  # how often an update without If-Match yields to others before it gives up
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A resource that broke no rule; where it refers to."""
-
-    resource: Json
-    questions: tuple[Exists, ...]
-
-
-def check(ctx: Context, type: str, resource: Any) -> Checked:
-    """Return `resource` when it is a valid `type`; raise BadRequest or Unprocessable with every issue at once."""
-    if not isinstance(resource, dict) or "resourceType" not in resource:
-        raise BadRequest(
-            f"The body is not a FHIR resource: send a JSON object with resourceType {type}",
-            f"Nội dung không phải tài nguyên FHIR: hãy gửi đối tượng JSON có resourceType {type}",
-        )
-    if resource["resourceType"] != type:
-        raise BadRequest(
-            f"The body is a {str(resource['resourceType'])[:64]}, the address says {type}: send a {type} here",
-            f"Nội dung là {str(resource['resourceType'])[:64]} nhưng địa chỉ là {type}: hãy gửi {type} tới đây",
-            expression="resourceType",
-        )
-    report = ctx.server.validator.validate(resource)
-    if not any(issue.severity in {"error", "fatal"} for issue in report.issues):
-        report = report._replace(issues=(*report.issues, *ctx.server.knowledge.problems(resource)))
-    if any(issue.severity in {"error", "fatal"} for issue in report.issues):
-        raise Unprocessable(f"The {type} is not valid", issues=report.issues)
-    return Checked(resource, report.questions)
-
-
-async def missing(ctx: Context, questions: Sequence[Exists], known: Collection[Key] = ()) -> list[Issue]:
-    """Return an issue for each reference to a resource that is neither stored nor among `known`."""
-    if ctx.server.settings.references is Check.OFF:
-        return []
-    asked = {(question.type, question.id) for question in questions} - set(known)
-    stored = await ctx.server.store.read_many(asked)
-    absent = {key for key in asked if key not in stored or stored[key].raw is None}
-    return [
-        Issue(
-            "error",
-            "not-found",
-            f"{question.type}/{question.id} is not stored here: send it first, or in the same transaction",
-            f"{question.type}/{question.id} chưa có trong hệ thống: hãy gửi trước, hoặc trong cùng giao dịch",
-            question.expression,
-            "reference-exists",
-        )
-        for question in questions
-        if (question.type, question.id) in absent
-    ]
-
-
-async def require_references(ctx: Context, checked: Checked, own: Key | None = None) -> None:
-    """Raise Unprocessable when `checked` refers to nothing and the settings enforce references."""
-    if issues := await missing(ctx, checked.questions, {own} if own else ()):
-        raise Unprocessable("A reference leads to nothing", issues=issues)
 
 
 def put(

@@ -6,13 +6,15 @@ https://hl7.org/fhir/R4/resource-operation-validate.html
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.interactions import read, write
+from fhir_server.interactions import check, read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.call import Call, inputs, text
 from fhir_server.outcome import BadRequest, FhirError, Issue, NotSupported, outcome
 from fhir_server.server import Context
 from fhir_server.validation.validator import CORE
 
+# Parameters of this server's own: what is told only to who asks for it → argument of the validator.
+WISHES = {"mustSupport": "must_support", "bestPractice": "best_practice"}
 MODES = ("create", "update", "delete", "profile")
 
 
@@ -20,7 +22,7 @@ async def validate(ctx: Context, call: Call) -> Answer:
     """Answer 200 with an OperationOutcome of every issue found in the resource given, or in the one stored."""
     body = call.resource
     plain = isinstance(body, dict) and body.get("resourceType") != "Parameters"
-    values = inputs(call, ("resource", "mode", "profile"), body=not plain)
+    values = inputs(call, ("resource", "mode", "profile", *WISHES), body=not plain)
     mode, profile = text(values, "mode"), text(values, "profile")
     if mode not in {None, *MODES}:
         raise NotSupported(
@@ -31,7 +33,8 @@ async def validate(ctx: Context, call: Call) -> Answer:
     if mode == "delete":
         issues = await _deleted(ctx, call)
     else:
-        issues = await _issues(ctx, call, await _resource(ctx, call, given), mode, profile)
+        wishes = {argument: _wished(values, name) for name, argument in WISHES.items()}
+        issues = await _issues(ctx, call, await _resource(ctx, call, given), mode, profile, wishes)
     if not issues:
         issues = [Issue("information", "informational", "No issues found", "Không phát hiện lỗi")]
     return Answer(200, wire.dumps(outcome(issues, ctx.language)))
@@ -51,11 +54,19 @@ async def _resource(ctx: Context, call: Call, given: Any) -> Any:
     return given
 
 
-async def _issues(ctx: Context, call: Call, resource: Any, mode: str | None, profile: str | None) -> list[Issue]:
+def _wished(values: dict[str, Any], name: str) -> bool:
+    if values.get(name) not in (None, True, False, "true", "false"):
+        raise BadRequest(f"Parameter '{name}' is true or false", f"Tham số '{name}' là true hoặc false")
+    return values.get(name) in (True, "true")
+
+
+async def _issues(
+    ctx: Context, call: Call, resource: Any, mode: str | None, profile: str | None, wishes: dict[str, bool]
+) -> list[Issue]:
     """Return what is wrong with the resource, and with storing it in this way."""
     known = profile is None or _known(ctx, profile)
-    report = ctx.server.validator.validate(resource, [profile] if profile and known else [])
-    issues = [*report.issues, *await write.missing(ctx, report.questions)]
+    report = check.validated(ctx, resource, [profile] if profile and known else [], **wishes)
+    issues = [*report.issues, *await check.missing(ctx, report.questions)]
     if not known:
         issues.append(_unknown(str(profile)))
     if mode == "update":
@@ -66,7 +77,7 @@ async def _issues(ctx: Context, call: Call, resource: Any, mode: str | None, pro
 def _known(ctx: Context, profile: str) -> bool:
     url = profile.partition("|")[0]
     types = ctx.server.definitions.resource_types
-    return url in ctx.server.definitions.profiles or (url.startswith(CORE) and url.removeprefix(CORE) in types)
+    return ctx.server.definitions.profile(url) is not None or (url.startswith(CORE) and url.removeprefix(CORE) in types)
 
 
 def _unknown(profile: str) -> Issue:

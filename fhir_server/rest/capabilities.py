@@ -140,7 +140,8 @@ def _limits(settings: Settings) -> str:
         "Every type also takes _has, chains, _list, _filter, _explain, _include and _revinclude with :iterate, "
         "_summary, _elements, _sort, _count and _total. "
         "Unknown search parameters are refused (Prefer: handling=lenient ignores them). "
-        f"Dates without a zone are in {settings.time_zone}."
+        f"Dates without a zone are in {settings.time_zone}. "
+        f"Resources are checked against R4 and the profiles they declare; profiles of their type: {settings.profiles}."
     )
 
 

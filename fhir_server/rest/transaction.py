@@ -231,7 +231,8 @@ async def _require_references(ctx: Context, targets: list[Target], checked: dict
         for position, found in checked.items()
         for question in found.questions
     ]
-    if issues := await write.missing(ctx, questions, written):
+    issues = await write.missing(ctx, questions, written)
+    if any(issue.severity == "error" for issue in issues):
         raise Unprocessable("References of the transaction lead to nothing", issues=issues)
 
 

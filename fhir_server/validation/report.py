@@ -72,6 +72,13 @@ class Lookups(NamedTuple):
     conforms: "Callable[[Any, str, Walk], bool | None] | None" = None  # value, profile, the walk that asks
 
 
+class Defaults(NamedTuple):
+    """Profiles that every resource of a type is checked against, whatever it declares."""
+
+    profiles: Mapping[str, tuple[str, ...]]  # resource type → canonical URLs
+    enforced: bool  # otherwise what breaks them is a warning
+
+
 class Enough(Exception):
     """So many issues were found that the rest of the resource is not read."""
 
@@ -80,7 +87,7 @@ class Walk:
     """One validation on its way through a resource."""
 
     __slots__ = (
-        *("anchors", "asked", "base", "best_practice", "bundle", "conditional", "days", "holder", "issues"),
+        *("anchors", "asked", "base", "best_practice", "bundle", "conditional", "days", "defaults", "holder", "issues"),
         *("lookups", "must_support", "open", "questions", "resource", "suggestions", "today"),
     )
 
@@ -99,6 +106,7 @@ class Walk:
         self.lookups = lookups or Lookups()
         self.today = today  # "2026-03-20"
         self.days: tuple[str, str] | None = None  # when what is read now was chosen; None: that is not known
+        self.defaults: Defaults | None = None
         self.must_support = False  # whether missing elements that a profile marks so are told
         self.best_practice = best_practice  # whether good advice is given too
 

@@ -3,16 +3,29 @@
 https://hl7.org/fhir/R4/validation.html
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 from fhir_server.definitions import Definitions
+from fhir_server.outcome import Issue
 from fhir_server.validation import bundles, contained, days, discriminators, primitives
 from fhir_server.validation.extensions import Extensions
 from fhir_server.validation.profile import Profile, Profiles
-from fhir_server.validation.report import CodeIsIn, Enough, Lookups, Path, Report, Walk, below, root, shown
+from fhir_server.validation.report import (
+    CodeIsIn,
+    Defaults,
+    Enough,
+    Lookups,
+    MatchesProfile,
+    Path,
+    Report,
+    Walk,
+    below,
+    root,
+    shown,
+)
 from fhir_server.validation.structure import MAX_NAME, Structures
 
 Json = dict[str, Any]
@@ -27,6 +40,8 @@ class Validator:
         self._definitions = definitions
         self._profiles = Profiles(definitions)
         self._structures = Structures(definitions, self._inner, Extensions(definitions, self._profiles).check)
+        self._below: dict[str, tuple[str, ...]] = {}
+        self._by_type: dict[tuple[str, ...], Mapping[str, tuple[str, ...]]] = {}
         self._lookups = Lookups(self._belongs, self._profiles.conforms)
 
     def validate(
@@ -36,6 +51,7 @@ class Validator:
         at: str | None = None,
         *,
         today: str | None = None,
+        defaults: Defaults | None = None,
         best_practice: bool = False,
         must_support: bool = False,
     ) -> Report:
@@ -43,11 +59,13 @@ class Validator:
 
         It is checked against R4, the profiles of its meta.profile and `profiles`. Expressions start at `at`
         ("Bundle.entry[3].resource"), by default at the resource's type. `today` ("2026-03-20") is the day for codes
-        that hold for a time, where the resource tells no other; without it they are not checked. On request good
+        that hold for a time, where the resource tells no other; without it they are not checked. `defaults` are
+        profiles for every resource of a type, but not for contained ones. On request good
         advice (`best_practice`) and missing mustSupport elements are told too. Raises nothing, whatever it is given.
         """
         walk = Walk(self._lookups, today, best_practice)
         walk.must_support = must_support
+        walk.defaults = defaults
         kind = resource.get("resourceType") if type(resource) is dict else None
         path = root(at or (kind if type(kind) is str and kind in self._definitions.resource_types else "Resource"))
         with suppress(Enough):
@@ -71,7 +89,9 @@ class Validator:
             contained.check(value, path, walk)
         if kind == "Bundle":
             bundles.check(value, path, walk)
-        self._conforms(value, kind, path, walk, profiles)
+        conforming = self._conforms(value, kind, path, walk, profiles)
+        if walk.defaults is not None and kind in walk.defaults.profiles:
+            self._defaults(value, walk.defaults, path, walk, conforming)
         walk.resource, walk.holder, walk.anchors, walk.base, walk.days, walk.bundle = outer
 
     def _inner(self, value: Any, path: Path, walk: Walk) -> None:
@@ -92,14 +112,19 @@ class Validator:
         codes = self._definitions.codes(value_set)
         return None if codes is None else discriminators.coded(value, codes)
 
-    def _conforms(self, value: Json, kind: str, path: Path, walk: Walk, profiles: tuple[str, ...] = ()) -> None:
-        """Check the resource against `profiles` and those that it declares, each once, with what they derive from."""
+    def _conforms(
+        self, value: Json, kind: str, path: Path, walk: Walk, profiles: tuple[str, ...] = ()
+    ) -> frozenset[str]:
+        """Check the resource against `profiles` and those that it declares, each once, with what they derive from.
+
+        Return all the profiles that it was checked against.
+        """
         meta = value.get("meta")
         declared = meta.get("profile") if type(meta) is dict else None
         if type(declared) is list:
             profiles = (*profiles, *(url for url in declared if type(url) is str))
         if not profiles:
-            return
+            return frozenset()
         found: dict[str, Profile] = {}
         for canonical in profiles:
             url, _, version = canonical.partition("|")
@@ -116,6 +141,54 @@ class Validator:
         for url, profile in found.items():
             if url not in inherited:
                 profile.check(value, path, walk)
+        return inherited | found.keys()
+
+    def _defaults(self, value: Json, defaults: Defaults, path: Path, walk: Walk, conforming: frozenset[str]) -> None:
+        """Check the resource against the profiles of its type that it was not checked against yet."""
+        first, asked = len(walk.issues), len(walk.asked)
+        for url in defaults.profiles[value["resourceType"]]:
+            profile = None if url in conforming else self._profiles.get(url)
+            if profile is not None and profile.type == value["resourceType"]:
+                profile.check(value, path, walk)
+        if defaults.enforced:
+            return
+        walk.issues[first:] = [_warning(issue) for issue in walk.issues[first:]]
+        walk.asked[asked:] = [(_unenforced(question), at) for question, at in walk.asked[asked:]]
+
+    def follows(self, resource: Any, profiles: Iterable[str]) -> bool:
+        """Return whether `resource`, which is valid R4, follows one of `profiles`; true when none of them is known."""
+        meta = resource.get("meta", {})
+        declared = frozenset(url.partition("|")[0] for url in meta.get("profile", ()))
+        wanted = [profile for url in profiles if (profile := self._profiles.get(url)) is not None]
+        for url in declared:  # what was declared was checked when it was stored
+            own = self._profiles.get(url)
+            if own is not None and any(each.url == url or each.url in own.ancestors for each in wanted):
+                return True
+        walk = Walk(self._lookups)
+        walk.resource = walk.holder = resource
+        return not wanted or any(
+            walk.passes(each.check, resource) for each in wanted if each.type == resource["resourceType"]
+        )
+
+    def profiles_below(self, base: str) -> tuple[str, ...]:
+        """Return the resource profiles whose canonical URL begins with `base`, the most derived ones."""
+        if base not in self._below:
+            known = self._definitions.profiles
+            own = [url for url, one in known.items() if url.startswith(base) and one.get("kind") == "resource"]
+            parents = {known[url].get("baseDefinition") for url in own}
+            derived = (url for url in own if known[url].get("derivation") == "constraint")
+            self._below[base] = tuple(url for url in derived if url not in parents)
+        return self._below[base]
+
+    def by_type(self, urls: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+        """Return profiles by the resource type that each is for; those that are not known stand under ""."""
+        if urls not in self._by_type:
+            found: dict[str, tuple[str, ...]] = {}
+            for url in urls:
+                type = str((self._definitions.profile(url) or {}).get("type", ""))
+                found[type] = (*found.get(type, ()), url)
+            self._by_type[urls] = found
+        return self._by_type[urls]
 
     def _type(self, value: Any, path: Path, walk: Walk) -> str | None:
         """Return the resource type of `value`; report when there is none."""
@@ -151,6 +224,15 @@ class Validator:
             f"'{shown(kind)}' không phải loại tài nguyên R4: {remedy_vi}",
         )
         return None
+
+
+def _warning(issue: Issue) -> Issue:
+    return issue._replace(severity="warning") if issue.severity == "error" else issue
+
+
+def _unenforced(question: MatchesProfile | CodeIsIn) -> MatchesProfile | CodeIsIn:
+    warned = isinstance(question, CodeIsIn) and question.severity == "error"
+    return question._replace(severity="warning") if isinstance(question, CodeIsIn) and warned else question
 
 
 def _short(name: Any) -> bool:
