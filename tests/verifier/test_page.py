@@ -19,6 +19,7 @@ from signing import base45, development, hc1, keystore, qr
 from signing.algorithms import ES256
 from signing.inflate import inflate
 from signing.keys import SigningKey
+from tests.http.persons import covid, person
 from tests.http.serving import serving
 
 CHROMIUM = shutil.which("chromium")
@@ -163,6 +164,29 @@ async def test_a_certificate_of_an_unknown_signer_is_not_valid(page: Page, tmp_p
     stranger = development.generate(tmp_path / "keys", datetime.now(UTC) - timedelta(days=1))
     await paste(page, hc1.issue(PERSON, stranger, datetime.now(UTC)).text)
     await expect(page.locator("#reason")).to_contain_text("không có trong danh sách tin cậy")
+
+
+async def test_a_revoked_certificate_is_not_valid_once_the_lists_are_renewed(
+    page: Page, server: httpx.AsyncClient
+) -> None:
+    for kind, resource in (
+        ("Patient", person("bich", "001188000002")),
+        ("Immunization", covid("bich", "2021-09-04", 1)),
+    ):
+        stored = await server.put(f"/fhir/{kind}/bich", json={**resource, "id": "bich"})
+        assert stored.status_code == 201, stored.text
+    issued = (await server.post("/fhir/Patient/bich/$issue-certificate")).json()
+    said = {row["name"]: next(row[name] for name in row if name != "name") for row in issued["parameter"]}
+    await paste(page, said["content"])
+    await expect(page.locator("#verdict")).to_have_text("HỢP LỆ")
+    wanted = [{"name": "certificate", "valueUri": said["identifier"]}, {"name": "reason", "valueCode": "fraud"}]
+    revoked = await server.post("/fhir/$revoke-certificates", json={"resourceType": "Parameters", "parameter": wanted})
+    assert revoked.status_code == 200, revoked.text
+    await page.reload()
+    await expect(page.locator("html[data-ready]")).to_be_attached()
+    await paste(page, said["content"])
+    await expect(page.locator("#verdict")).to_have_text("KHÔNG HỢP LỆ")
+    await expect(page.locator("#reason")).to_contain_text("thu hồi")
 
 
 async def test_bytes_after_the_certificate_are_refused(page: Page, certificate: str) -> None:
