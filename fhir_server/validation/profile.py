@@ -115,14 +115,25 @@ class _Compiler:
     def content(self, node: Node, members: Mapping[str, Member]) -> Check:
         """Return the check of a value: its constraints, then the elements in it."""
         checks = list(self._constraints(node))
-        elements = [
-            element for child in node.children.values() if (element := self._element(child, members)) is not None
-        ]
+        always: list[Applied] = []
+        by_property: dict[str, Applied] = {}  # of elements that matter only where they are
+        for child in node.children.values():
+            element = self._element(child, members)
+            if element is None:
+                continue
+            names = [name for name, member in members.items() if child.name in (name, member.element.name)]
+            if len(names) > 1 or _wanted(child):
+                always.append(element)
+            else:
+                by_property |= {names[0]: element, "_" + names[0]: _unless(names[0], element)}
 
         def check(value: Any, path: Path, walk: Walk) -> None:
             if type(value) is dict:
-                for element in elements:
+                for element in always:
                     element(value, path, walk)
+                for name in value:
+                    if name in by_property:
+                        by_property[name](value, path, walk)
             for constraint in checks:
                 constraint(value, path, walk)
 
@@ -198,15 +209,19 @@ class _Compiler:
                 continue
             if targets := kind.get("targetProfile", ()):
                 found += references.narrower(node.id, targets, self._definitions, types.profile, self._profiles)
-            if urls := kind.get("profile", ()):
+            # Extensions are checked by their own definitions wherever they stand.
+            if (urls := kind.get("profile", ())) and member.type != "Extension":
                 found.append(self._conforms(node, [url.partition("|")[0] for url in urls], types.profile))
         return found
 
     def _conforms(self, node: Node, urls: list[str], by: str) -> Check:
         """Check a value against a profile of its type, or that it follows any one of several."""
         profiles = self._profiles
+        of_extension = node.name in ("extension", "modifierExtension")
 
         def single(value: Any, path: Path, walk: Walk) -> None:
+            if of_extension and type(value) is dict and value.get("url") == urls[0]:
+                return  # every extension is checked against its own definition
             profile = profiles.get(urls[0])
             if profile is not None:
                 profile.check(value, path, walk)
@@ -290,6 +305,22 @@ class _Compiler:
     def _untold(self, slice: Node) -> Slice | None:
         self.unchecked.append((slice.id, "what belongs to this slice cannot be told here"))
         return None
+
+
+def _wanted(node: Node) -> bool:
+    """Return whether something may be wrong when the element is not there at all."""
+    least = node.min is not None and node.min.number > 0
+    return least or node.must_support is not None or any(_wanted(slice) for slice in node.slices.values())
+
+
+def _unless(name: str, element: Applied) -> Applied:
+    """Return the check for `_name`, which is that of `name` when there is no value beside it."""
+
+    def apply(owner: Json, path: Path, walk: Walk) -> None:
+        if name not in owner:
+            element(owner, path, walk)
+
+    return apply
 
 
 def _sliced_by(node: Node, slicing: Json) -> Node:

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/json.html · https://hl7.org/fhir/R4/conformance-rules.h
 A type's properties compile when they are first met, so that start costs nothing and unused ones never compile.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -116,26 +116,31 @@ class Structures:
         """Return the check of one value of a complex element."""
         if member.type == "Resource":
             return self._resource
-        check = self._object_of(member)
-        if member.element.constraints and not member.element.children:
-            for rule in self._rules(member.element.constraints, member.element.path):
-                check = _both(check, rule)
-        if member.type == "Reference":
-            kind = next(kind for kind in member.element.types if kind.code == "Reference")
-            return _both(check, references.reference(member.element.path, kind.targets, self._definitions))
-        if member.type == "Extension":
-            return _both(_both(check, _value_or_extensions), self._extension)
-        if member.type == "Address" and self._definitions.periods:
-            return days.of_address(check)
-        if member.type == "Attachment":
-            check = _both(check, attachments.check)
-        if member.type == "Coding":
-            check = _both(check, self._unknown_code)
-        binding = member.element.binding
-        if binding is not None:
-            coded = bindings.check(member.type, member.element.path, binding, self._definitions)
-            return check if coded is None else _both(check, coded)
-        return check
+        check = _all(self._object_of(member), list(self._more(member)))
+        return days.of_address(check) if member.type == "Address" and self._definitions.periods else check
+
+    def _more(self, member: Member) -> Iterator[Check]:
+        """Yield what is to be checked of a complex value beside its properties."""
+        element = member.element
+        if element.constraints and not element.children:
+            yield from self._rules(element.constraints, element.path)
+        match member.type:
+            case "Reference":
+                kind = next(kind for kind in element.types if kind.code == "Reference")
+                yield references.reference(element.path, kind.targets, self._definitions)
+            case "Extension":
+                yield _value_or_extensions
+                yield self._extension
+            case "Attachment":
+                yield attachments.check
+            case "Coding":
+                yield self._unknown_code
+            case _:
+                pass
+        if element.binding is not None:
+            bound = bindings.check(member.type, element.path, element.binding, self._definitions)
+            if bound is not None:
+                yield bound
 
     def _object_of(self, member: Member) -> Check:
         element = member.element
@@ -311,11 +316,25 @@ def _no_extras(value: Any, owner: Json, path: Path, walk: Walk) -> None:
     )
 
 
-def _both(first: Check, second: Check) -> Check:
+def _all(first: Check, others: list[Check]) -> Check:
+    """Return the check by `first`, and of objects by `others`."""
+    if not others:
+        return first
+    if len(others) == 1:
+        (second,) = others
+
+        def both(value: Any, path: Path, walk: Walk) -> None:
+            first(value, path, walk)
+            if type(value) is dict:
+                second(value, path, walk)
+
+        return both
+
     def check(value: Any, path: Path, walk: Walk) -> None:
         first(value, path, walk)
         if type(value) is dict:
-            second(value, path, walk)
+            for other in others:
+                other(value, path, walk)
 
     return check
 
