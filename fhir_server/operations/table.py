@@ -12,10 +12,12 @@ from fhir_server.operations import (
     certificate_register,
     certificates,
     everything,
+    health_cards,
     immunization_status,
     issue_certificate,
     issue_due,
     meta,
+    packages,
     publication,
     reindex,
     sign_doses,
@@ -88,6 +90,12 @@ OPERATIONS = {
     "issue-certificate": Operation(
         f"{OWN}/Patient-issue-certificate", ("instance",), issue_certificate.issue, types=("Patient",)
     ),
+    "health-cards-issue": Operation(
+        "https://spec.smarthealth.cards/OperationDefinition/patient-i-health-cards-issue",
+        ("instance",),
+        health_cards.issue,
+        types=("Patient",),
+    ),
     "certificates": Operation(
         f"{OWN}/Patient-certificates",
         ("instance",),
@@ -131,6 +139,9 @@ OPERATIONS = {
         types=("Patient",),
         methods=("GET", "POST"),
     ),
+    "package-add": Operation(f"{OWN}/package-add", ("system",), packages.add),
+    "package-list": Operation(f"{OWN}/package-list", ("system",), packages.listed, methods=("GET",)),
+    "package-remove": Operation(f"{OWN}/package-remove", ("system",), packages.remove),
     "reindex": Operation(f"{OWN}/reindex", ("system",), reindex.progress, methods=("GET",)),
     "reindex-start": Operation(f"{OWN}/reindex-start", ("system",), reindex.start),
     "certificate-verify": Operation("", (), certificates.verify),

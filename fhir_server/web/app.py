@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from fhir_server.outcome import Forbidden, NotFound, Unavailable
 from fhir_server.server import Server
 from fhir_server.settings import Settings
-from fhir_server.web import certificates, fhir, health, negotiation, verifier
+from fhir_server.web import certificates, fhir, health, negotiation, smart, verifier
 from fhir_server.web import origins as cross
 from fhir_server.web.fhir import Receive, Scope, Send
 
@@ -39,6 +39,7 @@ class Application:
         self.pages.add_exception_handler(HTTPException, self._nothing_there)
         self.pages.include_router(health.router)
         self.pages.include_router(certificates.router)
+        self.pages.include_router(smart.router)
         self.pages.include_router(verifier.router)
         self.pages.state.settings = settings
 
@@ -76,7 +77,7 @@ class Application:
             await fhir.send_reply(send, fhir.refusal(error, self.settings.language))
         elif scope["method"] == "OPTIONS":
             await fhir.send_reply(send, fhir.Reply(204, b"", cross.options(origin, origins)))
-        elif (path := _below(BASE, scope)) is None:
+        elif (path := _below(BASE, scope)) is None or path == smart.ADDRESS:
             await self.pages(scope, receive, send)
         elif self.server is None:
             await fhir.send_reply(send, fhir.refusal(Unavailable("Starting", "Đang khởi động"), self.settings.language))
