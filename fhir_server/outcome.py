@@ -9,7 +9,7 @@ https://hl7.org/fhir/R4/operationoutcome.html
     ├── Gone 410 deleted                  ├── UnsupportedMediaType 415 not-supported
     ├── Conflict 409 conflict             ├── TooLarge 413 too-long
     │   ├── Duplicate 409 duplicate       ├── Unprocessable 422 processing
-    │   └── MultipleMatches 409           ├── TooCostly 403 too-costly
+    │   └── MultipleMatches 409           ├── TooCostly 422 too-costly
     ├── PreconditionFailed 412 conflict   └── Unavailable 503 transient
     ├── TooManyRequests 429 throttled
     └── Forbidden 403 forbidden
@@ -68,7 +68,7 @@ class Forbidden(FhirError):
 
 
 class TooCostly(FhirError):
-    status, code = 403, "too-costly"
+    status, code = 422, "too-costly"
 
 
 class NotFound(FhirError):
