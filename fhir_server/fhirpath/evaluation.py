@@ -142,6 +142,12 @@ def _member(name: str, names: Names) -> Callable[[Values], Values]:
     choice = _choice(frozenset(names.choices[name])) if name in names.choices else None
 
     def child(values: Values) -> Values:
+        if len(values) == 1 and type(values[0]) is dict:  # as most often
+            item = values[0].get(name)
+            if item is not None:
+                if type(item) is not list:
+                    return [item]
+                return item if None not in item else [each for each in item if each is not None]
         found: Values = []
         for value in values:
             if type(value) is not dict:

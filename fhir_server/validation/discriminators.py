@@ -187,12 +187,22 @@ def _by_value(
         for node in _follow([slice], steps[:depth], trees):
             for demanded in (*node.fixed, *node.patterns):
                 wanted = values.at(demanded.value, ".".join(map(str, names)))
+                if wanted and len(steps) == 1 and isinstance(steps[0], str) and isinstance(wanted[0], str):
+                    return _has(steps[0], wanted[0])  # most often a system or a use
                 if wanted:
                     return _holding(find, wanted[0])
     tests = [test for node in holders if (test := demands(node, trees)) is not None]
+    if len(steps) == 1 and isinstance(steps[0], str) and len(holders) == 1 and len(tests) == 1:
+        alone = [demanded.value for demanded in (*holders[0].fixed, *holders[0].patterns)]
+        if len(alone) == 1 and isinstance(alone[0], str):
+            return _has(steps[0], alone[0])
     if not tests:
         return None
     return lambda value, walk: any(all(test(found) for test in tests) for found in find([value], walk))
+
+
+def _has(name: str, text: str) -> Belongs:
+    return lambda value, walk: type(value) is dict and value.get(name) == text
 
 
 def _holding(find: Find, pattern: Any) -> Belongs:
