@@ -35,7 +35,10 @@ SYSTEMS: tuple[tuple[str, bool, Text, str], ...] = (
     ("vn-health-unit-rank-cs", False, ("Ranks of health units", "Hạng đơn vị y tế"), f"{FRAGMENT} At least I to IV."),
     ("vn-healthcare-level-cs", False, ("Administrative levels", "Cấp quản lý hành chính"), FRAGMENT),
 )
-LISTED = ("vn-immunization-program-type", "vn-ethnicity", "vn-ward-type", "vn-organization-rank-status")
+LISTED = (
+    *("vn-immunization-program-type", "vn-ethnicity", "vn-ward-type"),
+    *("vn-organization-rank-status", "vn-organization-type"),
+)
 NOT_SAID = "The source shows this code without a display."
 
 # id, code, base, expression, note

@@ -169,7 +169,7 @@ def _number(row: Json) -> Json:
 def _parents(folder: Path) -> Iterator[Json]:
     for path in sorted(folder.glob("ips-parent-*.json")):
         row = json.loads(path.read_text())
-        type = row["differential_lines"][0].split(maxsplit=1)[0]
+        type = row["differential_lines"][0].split(maxsplit=1)[0].partition(".")[0]
         rows = (ROW.match(line) for line in row["differential_lines"])
         elements = [
             found

@@ -114,7 +114,7 @@ def _whole_person() -> list[Json]:
                 "The person's full name is missing: write it into name.text, or its parts into family and given",
                 "Thiếu họ tên đầy đủ: hãy ghi vào name.text, hoặc ghi family và given",
             ),
-            "name.where(text.exists() or given.exists()).exists()",
+            "name.empty() or name.where(text.exists() or given.exists()).exists()",
             f"{UNVERIFIED}: the full name is mandatory",
         ),
         rule(

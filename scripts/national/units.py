@@ -86,11 +86,14 @@ def resources(folder: Path) -> Iterator[Json]:
 
 def _present() -> Iterator[Json]:
     about = f"in force since 01/07/2025. {INFERRED}"
-    for id, title, units, property in (
+    for id, title, units, in_province in (
         ("vn-province", ("Provinces", "Tỉnh, thành phố"), PROVINCES, False),
         ("vn-ward", ("Communes", "Xã, phường, đặc khu"), WARDS, True),
     ):
-        concepts = [_unit(place, property) for place in units.values()]
+        concepts = [_unit(place, in_province) for place in units.values()]
+        if in_province:
+            concepts += [_twin(*codes) for codes in ALSO_WRITTEN.items()]
+            about += " Xã Ba Chẽ has two codes, for the sources differ."
         yield code_system(COMMUNITY, f"{id}-cs", title, f"{title[0]} {about}", NOW, concepts)
         yield value_set(
             COMMUNITY, f"{id}-vs", title, f"{title[0]} {about}", NOW, {"system": f"{CORE}/CodeSystem/{id}-cs"}
@@ -108,6 +111,14 @@ def _unit(place: Place, in_province: bool) -> Json:
     if since:
         found["designation"] = [{"language": "vi", "value": place.name}]
     return {key: found[key] for key in ("code", "display", "designation", "property") if key in found}
+
+
+def _twin(code: str, same: str) -> Json:
+    found = concept(
+        (code, WARDS[same].name, ""), valueDateTime_validFrom=FIRST_DAY, valueCode_province=WARDS[same].province
+    )
+    note = {"definition": f"The same unit as {same}: sources give it one code or the other."}
+    return {"code": found["code"], "display": found["display"]} | note | {"property": found["property"]}
 
 
 def _former(unit: Old) -> Json:
