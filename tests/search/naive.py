@@ -198,7 +198,7 @@ def _concept(value: Json, modifier: str | None, wanted: Any) -> bool:
 def _identifier(value: Json, modifier: str | None, wanted: Any) -> bool:
     if isinstance(wanted, OfType):
         kinds = [_part(each) for each in value.get("type", {}).get("coding", ())]
-        return (wanted.system, wanted.code) in kinds and wanted.value == value.get("value")
+        return (wanted.system, wanted.code) in kinds and wanted.value.lower() == value.get("value", "").lower()
     return _token([_part(value, "value")], wanted)
 
 

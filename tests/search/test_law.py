@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/search.html
 """
 
 import asyncio
+import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -27,7 +28,7 @@ from tests.search.worlds import CONTENT, world
 
 Json = dict[str, Any]
 
-DATABASE = "search_law"
+DATABASE = f"law_{uuid.uuid4().hex[:12]}"
 
 
 class Asking(NamedTuple):
