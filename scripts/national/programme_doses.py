@@ -16,9 +16,7 @@ LOINC = "http://loinc.org"
 
 def definitions() -> Iterator[Json]:
     """Yield the profiles of doses, recommendations and lots."""
-    yield _immunization()
-    yield _recommendation()
-    yield _medication()
+    yield from (_immunization(), _recommendation(), _medication())
 
 
 GIVEN = "status = 'completed'"

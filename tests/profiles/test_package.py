@@ -54,11 +54,7 @@ def test_a_canonical_url_ends_with_the_type_and_the_id(name: str) -> None:
     canonical = profiles.manifest(name)["canonical"]
     for resource in OF_SET[name]:
         if "url" in resource:
-            assert resource[
-                "url"
-            ] == f"{profiles.manifest(name)['canonical']}/{resource['resourceType']}/{resource['id']}" or (
-                resource["resourceType"] == "SearchParameter"
-            )
+            assert resource["url"] == f"{canonical}/{resource['resourceType']}/{resource['id']}"
 
 
 def test_no_two_resources_have_the_same_id_or_the_same_url() -> None:
@@ -107,12 +103,10 @@ def test_every_table_says_where_its_facts_come_from_and_how_certain_they_are(res
 
 
 def test_what_the_scripts_make_without_the_collected_facts_is_what_is_here() -> None:
-    made = {
-        build_profiles.file(of, resource): notation.rendered(resource) + "\n" for of, resource in definitions_made()
-    }
+    made = [(build_profiles.file(of, resource), resource) for of, resource in build_profiles.definitions()]
     assert len(made) > 90
-    for path, text in made.items():
-        assert path.read_text("utf-8") == text, path.name
+    for path, resource in made:
+        assert path.read_text("utf-8") == notation.rendered(resource) + "\n", path.name
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=IDS)
