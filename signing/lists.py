@@ -21,6 +21,7 @@ from signing.refusal import Refused
 from signing.trust import Authority, CardKey, TrustList
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
+_SIGNED = re.compile(rb"[A-Za-z0-9+/=]{80,200}\s*[{\[]")
 _SUFFIXES = (".pem", ".crt", ".cer", ".der", ".json", ".jwks", ".txt")
 _AUTHORITIES = ("CSCA", "SCA")
 
@@ -74,7 +75,7 @@ def _file(file: Path, pins: Sequence[Pin], origin: str | None, *, alone: bool) -
     certificates = [trust.base64(armored) for armored in _PEM.findall(content)]
     if not certificates and (b"PRIVATE KEY" in content or b"PUBLIC KEY" in content):
         return TrustList(())
-    if not certificates and b"\n{" in content[:1024]:
+    if not certificates and _SIGNED.match(content):
         return _signed_text(content, file.name, pins)
     if not certificates and file.suffix == ".txt" and not alone:
         return TrustList(())  # a note beside the lists
