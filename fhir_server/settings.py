@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     packages: Annotated[
         tuple[Path, ...], Field(description="Further FHIR packages (.tgz or folder), as a JSON array of paths")
     ] = ()
+    store_packages: Annotated[
+        bool, Field(description="Store the packages in force at the start, so that clients can read what they define")
+    ] = True
     profiles: Annotated[
         Apply, Field(description="Check every resource against its type's profile too; `warn` refuses nothing")
     ] = Apply.OFF
@@ -65,6 +68,9 @@ class Settings(BaseSettings):
         int, Field(description="Most resources that one conditional delete removes; more match: 412", ge=1, le=1000)
     ] = 1
     max_body: Annotated[int, Field(description="Largest request body in bytes", ge=1024)] = 16 * MIB
+    large_bodies: Annotated[
+        int, Field(description="Bytes of large request bodies that a process works on at once; others wait", ge=1024)
+    ] = 16 * MIB
     max_entries: Annotated[int, Field(description="Most entries of a batch or transaction Bundle", ge=1)] = 1000
 
     # How it searches

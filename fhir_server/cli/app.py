@@ -14,6 +14,8 @@ COMMANDS = {
     "serve": ("fhir_server.cli.serving", "serve"),
     "load": ("fhir_server.cli.loading", "load"),
     "validate": ("fhir_server.cli.data", "validate"),
+    "reindex": ("fhir_server.cli.administration", "reindex"),
+    "package": ("fhir_server.cli.administration", "packages"),
     "demo-data": ("fhir_server.cli.data", "demo_data"),
     "certificate": ("fhir_server.cli.certificates", "app"),
     "keys": ("fhir_server.cli.keys", "app"),

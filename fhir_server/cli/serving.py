@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from uvicorn.supervisors import Multiprocess
 
-from fhir_server.cli import demonstration
+from fhir_server.cli import demonstration, shipping
 from fhir_server.cli.ending import console, stop
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError, Unavailable
@@ -219,6 +219,8 @@ def application(settings: Settings) -> Application:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Server]:
         server = await start(settings, uri)
+        if settings.store_packages:
+            await shipping.store(server)
         loading = asyncio.create_task(_demonstrate(server, uri)) if settings.demo else None
         try:
             yield server

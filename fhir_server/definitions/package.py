@@ -8,13 +8,17 @@ import io
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, cast
 
 import orjson
+
+import profiles
+from fhir_server import wire
+from fhir_server.outcome import FhirError
 
 Json = dict[str, Any]
 
@@ -41,7 +45,7 @@ class Package:
     title: str
     fhir_versions: tuple[str, ...]  # (): the manifest does not say
     resources: tuple[Json, ...]
-    digest: str  # equal for equal resources
+    digest: str  # equal for equal files
 
 
 def read(path: Path) -> Iterator[Json]:
@@ -65,7 +69,23 @@ def whole(path: Path) -> Package:
 
 def unpacked(content: bytes) -> Package:
     """Return the package that the bytes of a `.tgz` hold; raise NotAPackage."""
-    return _package("The package", _members("The package", io.BytesIO(content)))
+    return of(_members("The package", io.BytesIO(content)))
+
+
+def of(files: Iterable[tuple[str, bytes]]) -> Package:
+    """Return the package whose folder holds `files`: their names and contents; raise NotAPackage."""
+    return _package("The package", files)
+
+
+def files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of the JSON files of the package at `path`; raise NotAPackage when it is none."""
+    return _files(path)
+
+
+def digest(files: Iterable[tuple[str, bytes]]) -> str:
+    """Return what is equal for packages with equal files, whatever their order."""
+    each = sorted(sha256(name.encode() + b"\0" + content).digest() for name, content in files if name[:1] != ".")
+    return sha256(b"".join(each)).hexdigest()[:32]
 
 
 def name(path: Path) -> str:
@@ -77,19 +97,19 @@ def name(path: Path) -> str:
     return str(path)
 
 
-def _package(label: str, files: Iterator[tuple[str, bytes]]) -> Package:
+def _package(label: str, files: Iterable[tuple[str, bytes]]) -> Package:
     manifest: Any = None
     resources = []
-    digest = sha256()
-    for name, content in files:
-        if name.startswith("."):
-            continue
-        found = _json(label, name, content)
+    contents = [(name, content) for name, content in files if not name.startswith(".")]
+    for name, content in contents:
+        try:
+            found = wire.loads(content.removeprefix(BYTE_ORDER_MARK))  # to be stored: with all its digits
+        except FhirError as error:
+            raise NotAPackage(f"{label}: {name}: {error}") from error
         if name == MANIFEST:
             manifest = found
         elif isinstance(found, dict) and isinstance(found.get("resourceType"), str):
             resources.append(found)
-            digest.update(name.encode() + b"\0" + content + b"\0")
     if not isinstance(manifest, dict):
         raise NotAPackage(f"{label}: has no package/{MANIFEST}")
     own_name, version = manifest.get("name"), manifest.get("version")
@@ -105,7 +125,7 @@ def _package(label: str, files: Iterator[tuple[str, bytes]]) -> Package:
         title=str(manifest.get("title", "")),
         fhir_versions=tuple(str(each) for each in versions),
         resources=tuple(resources),
-        digest=digest.hexdigest()[:32],
+        digest=digest(contents),
     )
 
 
@@ -123,6 +143,9 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     elif path.is_file():
         with path.open("rb") as file:
             yield from _members(str(path), file)
+    elif str(path) in profiles.OPTIONAL:  # one that ships with the server, by its name
+        shipped = sorted(profiles.path(str(path)).iterdir(), key=lambda file: file.name)
+        yield from ((file.name, file.read_bytes()) for file in shipped if file.name.endswith(".json"))
     else:
         raise NotAPackage(f"{path}: no such file or folder")
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations import (
+    certificate_paper,
     certificate_register,
     certificates,
     everything,
@@ -146,6 +147,7 @@ OPERATIONS = {
     "reindex-start": Operation(f"{OWN}/reindex-start", ("system",), reindex.start),
     "certificate-verify": Operation("", (), certificates.verify),
     "certificate-picture": Operation("", (), certificates.picture),
+    "certificate-paper": Operation("", (), certificate_paper.pdf),
     "certificate-status": Operation("", (), certificate_register.told),
     "certificate-trust-list": Operation("", (), certificates.trust_list),
     "certificate-publication": Operation("", (), publication.publish),

@@ -18,6 +18,7 @@ from fhir_server.search.values import Reader
 Json = dict[str, Any]
 
 MOST = 10_000  # entries of one resource
+LARGE = {"ConceptMap": 100_000, "ValueSet": 100_000}  # of types that list codes by the thousand
 
 
 class Index(NamedTuple):
@@ -76,7 +77,7 @@ class Indexer:
     def index(self, resource: Json) -> Index:
         """Return the entries and the patient compartment of a structurally valid resource.
 
-        Raise Unprocessable when it has more than MOST entries: what is not indexed would not be found.
+        Raise Unprocessable when it has too many entries: what is not indexed would not be found.
         """
         rules = self._rules(resource["resourceType"])
         found: set[str] = set()
@@ -89,10 +90,11 @@ class Indexer:
             _apply(rules.whole, [resource], found)
         for each in rules.composites:
             _combine(each, resource, found)
-        if len(found) > MOST:
+        most = LARGE.get(resource["resourceType"], MOST)
+        if len(found) > most:
             raise Unprocessable(
-                f"The {resource['resourceType']} has {len(found)} searchable values, the limit is {MOST}: split it",
-                f"{resource['resourceType']} có {len(found)} giá trị tìm kiếm, giới hạn là {MOST}: hãy chia nhỏ",
+                f"The {resource['resourceType']} has {len(found)} searchable values, the limit is {most}: split it",
+                f"{resource['resourceType']} có {len(found)} giá trị tìm kiếm, giới hạn là {most}: hãy chia nhỏ",
             )
         entries = tuple(sorted(found))
         return Index(entries, _patient(resource, entries, rules.patient))

@@ -118,6 +118,12 @@ class Catalogue:
         other._searchable = {}
         return other
 
+    def knowing(self, meanings: Mapping[tuple[str, str], tuple[tuple[str, str], ...]]) -> "Catalogue":
+        """Return this catalogue for one search, of whose values it is known what they stand for."""
+        other = copy(self)
+        other.context = replace(self.context, meanings=meanings)
+        return other
+
     def parameters(self, type: str) -> Mapping[str, Parameter]:
         """Return the parameters of resource type `type` by code, those that cannot be searched included."""
         if type not in self._searchable:
@@ -156,7 +162,7 @@ class Catalogue:
 
     def _parameter(self, type: str, definition: SearchParameter, name: str) -> Parameter:
         code, kind, url = definition.code, definition.type, definition.url
-        reason = special.reason(code, kind)
+        reason = special.OF_CONCEPTS if url == special.CONCEPTS else special.reason(code, kind)
         if reason is None and not definition.expression:
             reason = special.NO_EXPRESSION
         if reason is not None or not definition.expression:

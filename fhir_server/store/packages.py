@@ -2,13 +2,13 @@
 
 https://confluence.hl7.org/display/FHIR/NPM+Package+Specification
 
-    packages   {_id: name, version, canonical, title, digest, added, resources: [{type, id, version}]}
+    packages   {_id: name, version, canonical, title, digest, added, complete, resources: [{type, id, version}]}
 
-The resources of a package are ordinary ones. Its record is written when all of them are: a package of which there is
-none is not in force.
+The resources of a package are ordinary ones. Its record says that it is complete when all of them are stored; before
+that it is not in force.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ class Member(NamedTuple):
 
     type: str
     id: str
-    version: int
+    version: int  # 0: it was to be written, perhaps it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Record:
     digest: str
     added: datetime
     members: tuple[Member, ...]
+    complete: bool = True
 
 
 class Packages:
@@ -49,12 +50,13 @@ class Packages:
         self._milliseconds = milliseconds
 
     async def names(self) -> frozenset[str]:
-        """Return the names of the packages that are stored."""
+        """Return the names of the packages that are complete."""
         with answering():
-            return frozenset([document["_id"] for document in await self._records.find({}, {"_id": 1}).to_list()])
+            documents = await self._records.find({"complete": True}, {"_id": 1}).to_list()
+        return frozenset(document["_id"] for document in documents)
 
     async def records(self) -> list[Record]:
-        """Return the packages that are stored, by name."""
+        """Return the packages that are stored, complete or not, by name."""
         with answering():
             return [_record(document) for document in await self._records.find({}, sort=[("_id", 1)]).to_list()]
 
@@ -67,7 +69,7 @@ class Packages:
     async def keep(self, record: Record) -> None:
         """Remember that a package is stored, in place of another version of it."""
         members = [each._asdict() for each in record.members]
-        fields = ("version", "canonical", "title", "digest", "added")
+        fields = ("version", "canonical", "title", "digest", "added", "complete")
         document = {"_id": record.name, **{name: getattr(record, name) for name in fields}, "resources": members}
         with answering():
             await self._records.replace_one({"_id": record.name}, document, upsert=True)
@@ -87,16 +89,6 @@ class Packages:
                 found |= {(type, document["_id"]): document["s"] for document in await cursor.to_list()}
         return found
 
-    async def owners(self, keys: Iterable[Key]) -> dict[Key, str]:
-        """Return the names of the packages that hold the resources `keys`."""
-        wanted = set(keys)
-        found = {}
-        for record in await self.records():
-            for member in record.members:
-                if (member.type, member.id) in wanted:
-                    found[member.type, member.id] = record.name
-        return found
-
 
 def _record(document: dict[str, Any]) -> Record:
     return Record(
@@ -107,4 +99,5 @@ def _record(document: dict[str, Any]) -> Record:
         digest=document["digest"],
         added=document["added"],
         members=tuple(Member(each["type"], each["id"], each["version"]) for each in document["resources"]),
+        complete=document["complete"],
     )

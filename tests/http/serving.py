@@ -56,6 +56,7 @@ async def serving(
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as `fhir-server serve` does
     port = listener.getsockname()[1]
+    settings = {"store_packages": False, **settings}  # a database begins empty
     app = through(application(Settings(mongodb_uri=mongodb_uri, database=database, port=port, **settings)))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
     task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -14,6 +14,12 @@ REASONS: dict[str, tuple[str, str]] = {
     "_containedType": ("contained resources are not searched", "tài nguyên lồng bên trong không được tìm"),
     "_score": ("results are not ranked", "kết quả không được xếp hạng"),
 }
+# One resource can hold hundreds of thousands of them: as entries they would be larger than itself.
+OF_CONCEPTS = (
+    "the concepts of a code system are not search entries, ask CodeSystem/$lookup or $validate-code",
+    "khái niệm trong hệ thống mã không phải mục tìm kiếm, hãy dùng CodeSystem/$lookup hoặc $validate-code",
+)
+CONCEPTS = "http://hl7.org/fhir/SearchParameter/CodeSystem-code"
 NO_EXPRESSION = ("R4 does not define where its value is", "R4 không định nghĩa giá trị của nó nằm ở đâu")
 NOT_INDEXED = ("its element cannot be searched so", "phần tử của nó không thể tìm theo cách này")
 

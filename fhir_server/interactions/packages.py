@@ -1,0 +1,253 @@
+"""FHIR packages in the store: added and removed as a whole, their resources ordinary ones that everybody can read.
+
+https://confluence.hl7.org/display/FHIR/NPM+Package+Specification
+
+A resource's id is made from its canonical URL, so that packages whose resources have the same id do not collide; a tag
+says which package and version it came with. Resources are written in commits of bounded size while no process takes up
+definitions; the package is in force when its record says that it is complete.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from fhir_server import wire
+from fhir_server.definitions.package import Package
+from fhir_server.interactions import write
+from fhir_server.knowledge import PACKAGE
+from fhir_server.outcome import Conflict, Issue, NotFound, Unprocessable
+from fhir_server.server import Context
+from fhir_server.store import Member, Put, Record, Stored, VersionConflict
+
+Json = dict[str, Any]
+Key = tuple[str, str]  # resource type, id
+
+CORE = "hl7.fhir.r4.core"
+TOGETHER = 50  # resources in one commit
+BYTES = 4 * 1024 * 1024  # of the resources in one commit
+LEASE = 60  # seconds for which nobody else changes packages, unless renewed
+ATTEMPTS = 8  # how often a commit is tried that others disturb
+TOLD = 50  # issues in one answer
+_SEPARATOR = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+class Added(NamedTuple):
+    """What came of adding a package."""
+
+    record: Record
+    written: int  # resources that are new or changed
+    left_out: int  # resources of the package that define nothing: examples
+    removed: int  # resources of another version of the package
+
+
+async def add(ctx: Context, package: Package, *, trusted: bool = False) -> Added:
+    """Store `package` in place of any other version of it, and put it in force.
+
+    Raise Conflict while another one is being changed, Unprocessable with every issue when it is none for R4 or holds
+    invalid resources; those of a `trusted` package are not looked at.
+    """
+    _require_r4(package)
+    resources, left_out = _defining(ctx, package)
+    if not trusted:
+        await asyncio.to_thread(_require_valid, ctx, resources.values())
+    async with _changing(ctx) as owner:
+        former = await ctx.server.store.packages.record(package.name)
+        planned = {Member(type, id, 0) for type, id in resources}
+        before = former.members if former else ()
+        begun = _record(ctx, package, (*before, *planned), complete=former is not None and former.complete)
+        await ctx.server.store.packages.keep(begun)
+        members: list[Member] = []
+        written = 0
+        for part in _parts(resources):
+            puts, kept = await _write(ctx, part)
+            written += len(puts)
+            members += [Member(put.new.type, put.new.id, put.new.version) for put in puts]
+            members += [Member(stored.type, stored.id, stored.version) for stored in kept]
+            await ctx.server.store.processes.change(owner, LEASE)
+        removed = await _delete(ctx, [each for each in before if (each.type, each.id) not in resources], package.name)
+        record = _record(ctx, package, members)
+        await ctx.server.store.packages.keep(record)
+    return Added(record, written, left_out, removed)
+
+
+async def remove(ctx: Context, name: str, version: str | None = None) -> int:
+    """Remove a package and those of its resources that nobody changed since; return their number.
+
+    Raise NotFound when it is not stored (in this version), Conflict while another one is being changed.
+    """
+    async with _changing(ctx):
+        record = await ctx.server.store.packages.record(name)
+        if record is None or version not in {None, record.version}:
+            label = name if version is None else f"{name}@{version}"
+            raise NotFound(
+                f"The package {label[:200]} is not stored: $package-list tells which are",
+                f"Gói {label[:200]} chưa được lưu: $package-list cho biết các gói hiện có",
+            )
+        removed = await _delete(ctx, record.members, name)
+        await ctx.server.store.packages.forget(name)
+    return removed
+
+
+@asynccontextmanager
+async def _changing(ctx: Context) -> AsyncIterator[str]:
+    """Yield the name under which nobody else changes packages; let all processes look at what is stored afterwards."""
+    owner = ctx.new_id()
+    if not await ctx.server.store.processes.change(owner, LEASE):
+        raise Conflict(
+            "Another package is being added or removed at this moment: try again when that is done",
+            "Đang có gói khác được thêm hoặc gỡ: hãy thử lại sau khi xong",
+        )
+    try:
+        yield owner
+    finally:
+        await ctx.server.store.processes.changed(owner)
+
+
+def _require_r4(package: Package) -> None:
+    if package.name == CORE:
+        raise Unprocessable(
+            f"{CORE} is part of the server: it is not added", f"{CORE} đã có sẵn trong máy chủ: không cần thêm"
+        )
+    if package.fhir_versions and not any(version.startswith("4.0") for version in package.fhir_versions):
+        there_are = ", ".join(package.fhir_versions)[:80]
+        raise Unprocessable(
+            f"{package.name} is for FHIR {there_are}, this server speaks 4.0.1: add the package made for R4",
+            f"{package.name} dành cho FHIR {there_are}, máy chủ này dùng 4.0.1: hãy thêm gói dành cho R4",
+        )
+
+
+def _defining(ctx: Context, package: Package) -> tuple[dict[Key, Json], int]:
+    """Return the resources that define something, as they are stored, and how many others there are."""
+    found: dict[Key, Json] = {}
+    left_out = 0
+    for resource in package.resources:
+        type = resource["resourceType"]
+        if type not in ctx.server.definitions.resource_types or not (resource.get("url") or type == "NamingSystem"):
+            left_out += 1
+            continue
+        id = identified(package, resource)
+        if (type, id) in found:
+            raise Unprocessable(
+                f"{package.name} defines {type} {resource.get('url', id)} twice: nobody could tell which counts",
+                f"{package.name} định nghĩa {type} {resource.get('url', id)} hai lần",
+            )
+        found[type, id] = _tagged(package, {**resource, "id": id})
+    if not found:
+        raise Unprocessable(f"{package.name} defines nothing", f"{package.name} không có định nghĩa nào")
+    return found, left_out
+
+
+def identified(package: Package, resource: Json) -> str:
+    """Return the id that a resource of `package` is stored under: its canonical URL in the characters of an id.
+
+    `http://fhir.hl7.org.vn/core/StructureDefinition/vn-core-patient` gives `fhir.hl7.org.vn.core.vn-core-patient`.
+    """
+    type = resource["resourceType"]
+    url = str(resource.get("url") or f"{package.canonical}/{type}/{resource.get('id', resource.get('name', ''))}")
+    path = url.partition("://")[2] or url
+    id = _SEPARATOR.sub(".", path.replace(f"/{type}/", "/")).strip(".")
+    if len(id) > 64 or not id:
+        id = f"{id[:47]}-{sha256(url.encode()).hexdigest()[:16]}"
+    return id
+
+
+def _tagged(package: Package, resource: Json) -> Json:
+    meta = resource.get("meta", {})
+    others = [tag for tag in meta.get("tag", ()) if tag.get("system") != PACKAGE]
+    tag = {"system": PACKAGE, "code": f"{package.name}#{package.version}"}
+    return {**resource, "meta": {**meta, "tag": [*others, tag]}}
+
+
+def _require_valid(ctx: Context, resources: Iterable[Json]) -> None:
+    """Raise Unprocessable with what is wrong with the structure of `resources`."""
+    issues: list[Issue] = []
+    for resource in resources:
+        label = f"{resource['resourceType']} {resource.get('url', resource['id'])}"
+        report = ctx.server.validator.validate(resource)
+        issues += (
+            issue._replace(en=f"{label}: {issue.en}", vi=f"{label}: {issue.vi}")
+            for issue in report.issues
+            if issue.severity in {"error", "fatal"}
+        )
+        if len(issues) > TOLD:
+            break
+    if issues:
+        raise Unprocessable("The package has invalid resources", issues=issues[:TOLD])
+
+
+def _record(ctx: Context, package: Package, members: Iterable[Member], complete: bool = True) -> Record:
+    return Record(
+        name=package.name,
+        version=package.version,
+        canonical=package.canonical,
+        title=package.title,
+        digest=package.digest,
+        added=ctx.now,
+        members=tuple(sorted(set(members))),
+        complete=complete,
+    )
+
+
+def _parts(resources: dict[Key, Json]) -> Iterator[dict[Key, Json]]:
+    """Yield `resources` in parts that one commit can hold."""
+    part: dict[Key, Json] = {}
+    size = 0
+    for key, resource in resources.items():
+        length = len(wire.dumps(resource))
+        if part and (len(part) >= TOGETHER or size + length > BYTES):
+            yield part
+            part, size = {}, 0
+        part[key] = resource
+        size += length
+    yield part
+
+
+async def _write(ctx: Context, part: dict[Key, Json]) -> tuple[list[Put], list[Stored]]:
+    """Store those of `part` that are new or changed; return what was written and what stayed as it was."""
+    for _ in range(ATTEMPTS):
+        stored = await ctx.server.store.read_many(part)
+        same = [
+            stored[key] for key, resource in part.items() if write.unchanged(ctx, resource, key[1], stored.get(key))
+        ]
+        known = {(each.type, each.id) for each in same}
+        puts = [
+            write.put(ctx, resource, key[1], stored.get(key), "PUT")
+            for key, resource in part.items()
+            if key not in known
+        ]
+        try:
+            await write.commit(ctx, puts)
+        except VersionConflict:
+            continue
+        return puts, same
+    raise write.contended(*next(iter(part)))
+
+
+async def _delete(ctx: Context, members: Sequence[Member], name: str) -> int:
+    """Delete those of `members` that still are what the package `name` wrote; return their number."""
+    count = 0
+    for start in range(0, len(members), TOGETHER):
+        part = members[start : start + TOGETHER]
+        for _ in range(ATTEMPTS):
+            stored = await ctx.server.store.read_many((each.type, each.id) for each in part)
+            own = [found for each in part if (found := stored.get((each.type, each.id))) and _is_own(found, each, name)]
+            try:
+                await write.commit(ctx, [write.tombstone(ctx, found) for found in own])
+            except VersionConflict:
+                continue
+            count += len(own)
+            break
+        else:
+            raise write.contended(part[0].type, part[0].id)
+    return count
+
+
+def _is_own(stored: Stored, member: Member, name: str) -> bool:
+    """Return whether `stored` is the version that the package wrote, and no other one has taken it over."""
+    if stored.raw is None or member.version not in {0, stored.version}:
+        return False
+    tags = wire.loads(stored.raw).get("meta", {}).get("tag", ())
+    return any(tag.get("system") == PACKAGE and str(tag.get("code")).partition("#")[0] == name for tag in tags)
