@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from fhir_server import wire
-from fhir_server.interactions import compartment
+from fhir_server.interactions import compartment, meanings
 from fhir_server.interactions import search as one
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.compartment import Compartment
 from fhir_server.outcome import BadRequest, NotSupported, outcome
 from fhir_server.search import bundle, page, plan
 from fhir_server.search import query as reading
+from fhir_server.search.parameters import Catalogue
 from fhir_server.search.query import Query
 from fhir_server.server import Context
 from fhir_server.store import Found
@@ -36,7 +37,7 @@ async def several(ctx: Context, params: Params, within: Compartment | None) -> A
     """Answer with a searchset of the types in `_type`, by default of all that something is stored of."""
     named, rest = _named(ctx, params, within)
     types = await stored_types(ctx, within) if named is None else named
-    queries = _queries(ctx, types, rest)
+    queries = _queries(ctx, types, rest, await meanings.catalogue(ctx, rest))
     query = replace(next(iter(queries.values())), type="*" if within else "")
     if named is not None:
         query = replace(query, applied=(("_type", ",".join(named)), *query.applied))
@@ -129,11 +130,10 @@ def _named(ctx: Context, params: Params, within: Compartment | None) -> tuple[li
     return None, rest
 
 
-def _queries(ctx: Context, types: Sequence[str], params: Params) -> dict[str, Query]:
+def _queries(ctx: Context, types: Sequence[str], params: Params, catalogue: Catalogue) -> dict[str, Query]:
     """Return the search by type; what one type has not is left out for all when the client is lenient."""
 
     def parsed(given: Params) -> dict[str, Query]:
-        catalogue = ctx.server.indexer.catalogue
         # Of nothing stored nothing is found, but a mistake is a mistake all the same.
         return {
             type: reading.parse(catalogue, type, given, now=ctx.now, lenient=ctx.lenient, among=types)

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.interactions import compartment, subset
+from fhir_server.interactions import compartment, meanings, subset
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.compartment import Compartment
 from fhir_server.outcome import Issue, TooCostly, outcome
@@ -26,7 +26,8 @@ Key = tuple[str, str]
 
 async def search(ctx: Context, type: str, params: Params, within: Compartment | None = None) -> Answer:
     """Answer with a searchset Bundle: one page of matches and what `_include` and `_revinclude` ask for."""
-    query = reading.parse(ctx.server.indexer.catalogue, type, params, now=ctx.now, lenient=ctx.lenient)
+    known = await meanings.catalogue(ctx, params)
+    query = reading.parse(known, type, params, now=ctx.now, lenient=ctx.lenient)
     steps = plan.plan(query, ctx.server.indexer.catalogue)
     condition = compartment.narrowed(ctx, within, type, await _condition(ctx, steps))
     total = await _total(ctx, query, condition)
@@ -55,7 +56,7 @@ async def condition_of(ctx: Context, query: Query) -> dict[str, Any] | None:
 
 async def matches(ctx: Context, type: str, params: Params, limit: int) -> list[Stored]:
     """Return up to `limit` matches, newest first: what operations search with."""
-    query = reading.parse(ctx.server.indexer.catalogue, type, params, now=ctx.now)
+    query = reading.parse(await meanings.catalogue(ctx, params), type, params, now=ctx.now)
     steps = plan.plan(query, ctx.server.indexer.catalogue)
     condition = await _condition(ctx, steps)
     found = [] if condition is None else await _find(ctx, steps, condition, None, limit)

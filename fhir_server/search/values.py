@@ -4,8 +4,8 @@ https://hl7.org/fhir/R4/search.html#escaping
 """
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,8 @@ class Context:
     zone: ZoneInfo  # of dates and times that name none
     resource_types: frozenset[str]
     case_sensitive: frozenset[str]  # code systems whose codes differ by case: https://hl7.org/fhir/R4/search.html#token
+    # What was found out about `in`, `above` and `below` with a value: the codes, each with its system.
+    meanings: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
 
 class Invalid(ValueError):

@@ -1,6 +1,7 @@
 """Token search by meaning: `:in` and `:not-in` a value set, `:above` and `:below` a code in its system's hierarchy.
 
-Both are answered from the definitions that the server has loaded; what these do not enumerate is refused.
+Both are answered from what was found out before (`Context.meanings`), else from the definitions that the server has
+loaded; what these do not enumerate is refused.
 
 https://hl7.org/fhir/R4/search.html#modifiers
 """
@@ -24,6 +25,8 @@ class Codes(NamedTuple):
 
 def parse_value_set(text: str, context: Context) -> Codes:
     """Return the codes of the value set called `text`; raise Invalid when they are not known or too many."""
+    if (known := context.meanings.get(("in", text))) is not None:
+        return _codes(text, list(known))
     url = unescape(text)
     found = context.definitions.codes(url)
     if found is None:
@@ -39,6 +42,8 @@ def parse_hierarchy(text: str, modifier: str, implied: Mapping[str, frozenset[st
 
     `implied`: the codes by system that elements of type `code` hold, for which the system may be left out.
     """
+    if (known := context.meanings.get((modifier, text))) is not None:
+        return _codes(text, list(known))
     wanted = token.parse(text)
     systems = (
         [wanted.system] if wanted.system else [system for system, codes in implied.items() if wanted.code in codes]
@@ -81,8 +86,8 @@ def _codes(name: str, found: list[tuple[str, str]]) -> Codes:
         )
     if len(found) > CODES:
         raise Invalid(
-            f"'{name[:200]}' stands for {len(found)} codes, the limit is {CODES}: choose a smaller set",
-            f"'{name[:200]}' gồm {len(found)} mã, giới hạn là {CODES}: hãy chọn tập nhỏ hơn",
+            f"'{name[:200]}' stands for more than {CODES} codes: choose a smaller set",
+            f"'{name[:200]}' gồm hơn {CODES} mã: hãy chọn tập nhỏ hơn",
         )
     return Codes(tuple(Token(system, code) for system, code in sorted(found)))
 
