@@ -133,7 +133,8 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
 
 def _limits(settings: Settings) -> str:
     return (
-        f"Limits: request body {settings.max_body} bytes; {settings.max_entries} entries in a batch or transaction; "
+        f"Limits: request body {settings.max_body} bytes, {settings.max_entries} entries in a batch or transaction "
+        "(above: 413); of large bodies some are worked on at once, some wait, the rest is asked to come back (503); "
         f"page of {MAX_COUNT}, {DEFAULT_COUNT} when _count is not given; {settings.max_include} "
         f"included resources a page; {settings.max_chain} matches of a chain's step; "
         f"{settings.search_timeout} ms for a query. "

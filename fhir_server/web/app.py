@@ -17,6 +17,7 @@ from fhir_server.settings import Settings
 from fhir_server.web import certificates, fhir, health, negotiation, smart, verifier
 from fhir_server.web import origins as cross
 from fhir_server.web.fhir import Receive, Scope, Send
+from fhir_server.web.gate import Gate
 
 BASE = "/fhir"
 OWN_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -29,6 +30,7 @@ class Application:
     def __init__(self, settings: Settings, opened: Opened):
         self.settings = settings
         self.server: Server | None = None
+        self.gate = Gate(settings.large_bodies)
         self.pages = FastAPI(
             title="Immunization server",
             docs_url=None,
@@ -83,7 +85,7 @@ class Application:
             await fhir.send_reply(send, fhir.refusal(Unavailable("Starting", "Đang khởi động"), self.settings.language))
         else:
             scope = {**scope, "fhir_path": path}
-            await fhir.respond(self.server, base_url(self.settings, scope), scope, receive, send)
+            await fhir.respond(self.server, base_url(self.settings, scope), scope, receive, send, self.gate)
 
     def _welcome(self, scope: Scope) -> bool:
         # A server that trusts its own machine must not be reached through a foreign name that resolves to it

@@ -5,6 +5,7 @@ A plain ASGI application: on the hot paths nothing stands between the socket and
 https://hl7.org/fhir/R4/http.html
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -20,6 +21,7 @@ from fhir_server.rest.dispatch import dispatch
 from fhir_server.rest.interaction import Interaction, Params, Request, Stores, parameters, understand
 from fhir_server.server import Context, Server
 from fhir_server.web import coding, negotiation
+from fhir_server.web.gate import LARGE, Gate
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -37,7 +39,7 @@ class Reply(NamedTuple):
     headers: list[tuple[bytes, bytes]]
 
 
-async def respond(server: Server, base_url: str, scope: Scope, receive: Receive, send: Send) -> None:
+async def respond(server: Server, base_url: str, scope: Scope, receive: Receive, send: Send, gate: Gate) -> None:
     """Answer one request below the FHIR base; every failure is an OperationOutcome."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     ctx = context(server, base_url, headers)
@@ -46,13 +48,16 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
         query = parameters(scope["query_string"])
         media_type = negotiation.answered_with(headers.get("accept", ""), dict(query).get("_format", ""))
         pretty = negotiation.pretty(dict(query).get("_pretty", ""))
-        reply = await _reply(ctx, scope, headers, query, receive, media_type)
+        interaction, answer = await _answer(ctx, scope, headers, query, receive, gate)
+        said = reply(ctx, interaction, answer, media_type)
+        if negotiation.unchanged(headers.get("if-none-match", ""), answer.tag):
+            said = Reply(304, b"", said.headers)
     except Exception as error:
-        reply = refusal(error, ctx.language)
-    if pretty and reply.body:
-        reply = reply._replace(body=wire.indented(reply.body))
-    body, told = await coding.encoded(reply.body, reply.headers, headers.get("accept-encoding", ""))
-    await send_reply(send, Reply(reply.status, body, told), head=scope["method"] == "HEAD")
+        said = refusal(error, ctx.language)
+    if pretty and said.body:
+        said = said._replace(body=wire.indented(said.body))
+    body, told = await coding.encoded(said.body, said.headers, headers.get("accept-encoding", ""))
+    await send_reply(send, Reply(said.status, body, told), head=scope["method"] == "HEAD")
 
 
 def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
@@ -70,45 +75,37 @@ def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
     )
 
 
-async def _reply(
-    ctx: Context, scope: Scope, headers: dict[str, str], query: Params, receive: Receive, media_type: str
-) -> Reply:
+async def _answer(
+    ctx: Context, scope: Scope, headers: dict[str, str], query: Params, receive: Receive, gate: Gate
+) -> tuple[Interaction, Answer]:
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
-    said = await _request(ctx, method, scope, headers, query, receive)
-    interaction = understand(said, ctx.server.definitions.resource_types)
-    answer = await dispatch(ctx, interaction)
-    said_in_full = reply(ctx, interaction, answer, media_type)
-    if negotiation.unchanged(headers.get("if-none-match", ""), answer.tag):
-        return Reply(304, b"", said_in_full.headers)
-    return said_in_full
+    limit = ctx.server.settings.max_body
+    content = await read_body(receive, headers, limit) if method in {"POST", "PUT", "PATCH"} else None
+    async with gate.passing(len(content or b"")):
+        said = await _request(method, scope, headers, query, content)
+        interaction = understand(said, ctx.server.definitions.resource_types)
+        return interaction, await dispatch(ctx, interaction)
 
 
-async def _request(
-    ctx: Context,
-    method: str,
-    scope: Scope,
-    headers: dict[str, str],
-    query: Params,
-    receive: Receive,
-) -> Request:
+async def _request(method: str, scope: Scope, headers: dict[str, str], query: Params, content: bytes | None) -> Request:
     path = tuple(unquote(step) for step in scope["fhir_path"].split("/") if step)
-    body: Any = None
-    form: Params = ()
-    if method in {"POST", "PUT", "PATCH"}:
-        content = await read_body(receive, headers, ctx.server.settings.max_body)
-        # https://hl7.org/fhir/R4/http.html#search: a search that is posted is a form, and nothing else is one.
-        searching = path[-1:] == ("_search",)
-        if content:
-            negotiation.require_content(headers.get("content-type", ""), form=searching, patch=method == "PATCH")
-        if searching:
-            form = parameters(content)
-        elif content:
-            body = wire.loads(content)
-        elif not (path and path[-1].startswith("$")):
-            raise BadRequest(
-                "The request has no body: send a FHIR resource", "Yêu cầu không có nội dung: hãy gửi tài nguyên FHIR"
-            )
-    return Request(method, path, query, headers, body, form)
+    if content is None:
+        return Request(method, path, query, headers)
+    # https://hl7.org/fhir/R4/http.html#search: a search that is posted is a form, and nothing else is one.
+    searching = path[-1:] == ("_search",)
+    if content:
+        negotiation.require_content(headers.get("content-type", ""), form=searching, patch=method == "PATCH")
+    if searching:
+        return Request(method, path, query, headers, form=parameters(content))
+    if content:
+        # Beside the event loop, so that others have their turn while a large body is read.
+        body = await asyncio.to_thread(wire.loads, content) if len(content) >= LARGE else wire.loads(content)
+        return Request(method, path, query, headers, body)
+    if path and path[-1].startswith("$"):
+        return Request(method, path, query, headers)
+    raise BadRequest(
+        "The request has no body: send a FHIR resource", "Yêu cầu không có nội dung: hãy gửi tài nguyên FHIR"
+    )
 
 
 async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:

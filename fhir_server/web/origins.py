@@ -31,7 +31,8 @@ def telling(send: Send, origin: str, origins: Collection[str]) -> Send:
         added += [(b"access-control-allow-origin", origin.encode("latin-1")), (b"access-control-expose-headers", _TOLD)]
 
     async def told(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        # What is public for pages of every origin says so itself.
+        if message["type"] == "http.response.start" and b"access-control-allow-origin" not in dict(message["headers"]):
             message = {**message, "headers": [*message["headers"], *added]}
         await send(message)
 
