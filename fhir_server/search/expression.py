@@ -9,18 +9,21 @@ https://hl7.org/fhir/R4/search_filter.html
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from fhir_server.search import criteria
 from fhir_server.search.criteria import Chain, Criterion, Group, Refused, Reverse, Wanted
+from fhir_server.search.matching import Value
 from fhir_server.search.parameters import Catalogue
 from fhir_server.search.types.date import Date
 from fhir_server.search.types.number import Number
 from fhir_server.search.types.quantity import Quantity
 from fhir_server.search.types.string import Text
 from fhir_server.search.values import Invalid
+
+Change = Callable[[Value], Value]
 
 COMPARISONS = 50  # in one expression
 NESTED = 20  # brackets in brackets
@@ -30,7 +33,7 @@ _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_\-.:]*")
 ORDERED = frozenset({"gt", "lt", "ge", "le", "ap", "sa", "eb"})
 # What the operators of texts and codes are called as modifiers.
 MODIFIERS = {"co": "contains", "in": "in", "ni": "not-in", "sb": "below", "ss": "above"}
-OPERATORS = ("eq", "ne", "co", "sw", *sorted(ORDERED), "pr", "in", "ni", "sb", "ss")
+OPERATORS = ("eq", "ne", "co", "sw", "ew", *sorted(ORDERED), "po", "pr", "re", "in", "ni", "sb", "ss")
 
 
 def parse(catalogue: Catalogue, type: str, text: str, now: datetime) -> Wanted:
@@ -149,14 +152,17 @@ class _Reading:
             found = self.parameter(path, operator + text)
             return self.checked(found, path, operator)
         found = self.parameter(path, text)
+        if operator in KINDS:
+            kind, change = KINDS[operator]
+            leaves = list(_leaves(found))
+            self.require(all(leaf.parameter.type == kind for leaf in leaves), path, operator)
+            self.require({_prefix(value) for leaf in leaves for value in leaf.values} <= {None, "eq"}, path, operator)
+            return _changed(found, change)
         if operator == "ne" and all(_prefix(value) for leaf in _leaves(found) for value in leaf.values):
             return self.checked(self.parameter(path, "ne" + text), path, "ne")
         if operator == "ne":
             return self.unequal(found, path)
-        if operator == "sw":
-            self.require(all(leaf.parameter.type == "string" for leaf in _leaves(found)), path, operator)
-            return found
-        return _equal(self.checked(found, path, "eq"))
+        return _changed(self.checked(found, path, "eq"), _equal)
 
     def parameter(self, name: str, text: str) -> Wanted:
         return criteria.parse(self.catalogue, self.type, name, text, self.now)
@@ -172,7 +178,7 @@ class _Reading:
         if path == "_id":  # which every resource has
             return Group("not", (found,))
         self.require(isinstance(found, Criterion) and found.parameter.single, path, "ne")
-        return Group("and", (self.parameter(f"{path}:missing", "false"), Group("not", (_equal(found),))))
+        return Group("and", (self.parameter(f"{path}:missing", "false"), Group("not", (_changed(found, _equal),))))
 
     def require(self, fits: bool, path: str, operator: str) -> None:
         if not fits:
@@ -207,15 +213,36 @@ def _leaves(wanted: Wanted) -> Iterator[Criterion]:
                 yield from _leaves(part)
 
 
-def _equal(wanted: Wanted) -> Wanted:
-    """Return `wanted` with texts that must be equal (but for case and marks), not only begin so."""
+def _changed(wanted: Wanted, change: Change) -> Wanted:
+    """Return `wanted` with every value changed."""
     match wanted:
         case Criterion(parameter, None, values):
-            texts = tuple(value._replace(modifier="equal") if isinstance(value, Text) else value for value in values)
-            return Criterion(parameter, None, texts)
+            return Criterion(parameter, None, tuple(change(value) for value in values))
         case Chain(parameter, links):
-            return Chain(parameter, tuple((type, _equal(inner)) for type, inner in links))
+            return Chain(parameter, tuple((type, _changed(inner, change)) for type, inner in links))
         case Reverse(target, type, parameter, inner):
-            return Reverse(target, type, parameter, _equal(inner))
+            return Reverse(target, type, parameter, _changed(inner, change))
         case _:
             return wanted
+
+
+def _equal(value: Value) -> Value:
+    """Return a text that must be equal (but for case and marks), not only begin so."""
+    return value._replace(modifier="equal") if isinstance(value, Text) else value
+
+
+def _ending(value: Value) -> Value:
+    return value._replace(modifier="ending") if isinstance(value, Text) else value
+
+
+def _overlapping(value: Value) -> Value:
+    return value._replace(prefix="ap") if isinstance(value, Date) else value  # its interval, without a margin
+
+
+# Operators that suit one type of parameter, and what they make of its values.
+KINDS: dict[str, tuple[str, Change]] = {
+    "sw": ("string", lambda value: value),
+    "ew": ("string", _ending),
+    "po": ("date", _overlapping),
+    "re": ("reference", lambda value: value),
+}

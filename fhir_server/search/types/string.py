@@ -37,10 +37,10 @@ PARTS = {
 
 
 class Text(NamedTuple):
-    """What a client looks for: at the beginning (None), `exact`, as `contains`, or `equal` but for case and marks."""
+    """What a client looks for: at the beginning (None), `exact`, as `contains`, `equal` or `ending` but for case."""
 
     text: str
-    modifier: Literal["exact", "contains", "equal"] | None = None
+    modifier: Literal["exact", "contains", "equal", "ending"] | None = None
 
 
 def parse(text: str, modifier: str | None = None) -> Text:
@@ -147,6 +147,8 @@ def match(wanted: Text) -> list[Span]:
     folded = fold(wanted.text)
     if wanted.modifier == "contains":
         return [Span.prefix("|", rf"\|[^\t]*{re.escape(folded)}")]
+    if wanted.modifier == "ending":
+        return [Span.prefix("|", rf"\|[^\t]*{re.escape(folded)}\t")]
     if wanted.modifier == "equal":
         return [Span.prefix(f"|{folded[:LONGEST]}\t")]
     return [Span.prefix(f"|{folded}")]
