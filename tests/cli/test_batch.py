@@ -1,0 +1,179 @@
+"""`certificate verify` with --batch, --bundle, --rules and --revocation: a program that verifies many, offline"""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from signing import base45, cose, hc1, keystore, offline, revocation, shc, vdsnc
+from signing.inflate import inflate
+from signing.keys import SigningKey
+from signing.revocation import Revoked
+from signing.rules import Rulebook
+from signing.verification import STAGES
+from tests.cli.commands import called, run
+from tests.http.test_certificates import PAYLOAD
+from tests.http.test_publication import BUNDLE
+from tests.signing.test_rules import RECENT, row
+from tests.signing.test_vdsnc import MESSAGE
+
+
+def now() -> datetime:
+    """The moment: keys made for the tests are valid from when they were made."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def key(keys: Path) -> SigningKey:
+    return keystore.load(keys).signer(now())
+
+
+def batch(folder: Path, *lines: str, options: tuple[str | Path, ...] = ()) -> list[dict[str, Any]]:
+    """Return the answers to `lines`."""
+    (folder / "batch.ndjson").write_text("".join(f"{line}\n" for line in lines), errors="surrogateescape")
+    result = called("certificate", "verify", "--batch", "batch.ndjson", *options, cwd=folder)
+    assert result.status == 0, result
+    return [json.loads(line) for line in result.out.splitlines()]
+
+
+def line(certificate: Any, **more: Any) -> str:
+    return json.dumps({"certificate": certificate, **more})
+
+
+def test_each_line_is_answered_by_one(tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    texts = [
+        hc1.issue(PAYLOAD, key, now()).text,
+        shc.issue(BUNDLE, key, now(), "https://a.vn").qr,
+        vdsnc.issue(MESSAGE, key, now(), "VNM"),
+    ]
+    answers = batch(tmp_path, *map(line, texts), options=("--trust", keys))
+    assert [(answer["valid"], answer["format"]) for answer in answers] == [
+        (True, "dcc"),
+        (True, "shc"),
+        (True, "vds-nc"),
+    ]
+    for answer in answers:
+        assert [stage["stage"] for stage in answer["stages"]] == list(STAGES)
+        assert all(set(stage) == {"stage", "ok", "code", "detail"} for stage in answer["stages"])
+    assert answers[0]["content"] == PAYLOAD
+
+
+def test_a_line_names_whom_it_trusts_and_when(tmp_path: Path, key: SigningKey) -> None:
+    text, der = hc1.issue(PAYLOAD, key, now()).text, b64encode(key.signer.certificate).decode()
+    later = (now() + timedelta(days=400)).isoformat()
+    good, late, unknown, nobody = batch(
+        tmp_path,
+        line(text, trust=[der]),
+        line(text, trust=[der], at=later),
+        line(text, trust=[]),
+        line(text),
+    )
+    assert (good["valid"], late["valid"], unknown["valid"], nobody["valid"]) == (True, False, False, False)
+    codes = {stage["stage"]: stage["code"] for stage in late["stages"]}
+    assert codes["claims"] == "expired"
+
+
+BAD: dict[str, str] = {
+    "no JSON": "{",
+    "a list": "[]",
+    "no certificate": "{}",
+    "a number": line(5),
+    "a time that is none": line("HC1:", at="tomorrow"),
+    "a time that is a number": line("HC1:", at=5),
+    "trust that is no list": line("HC1:", trust="x"),
+    "trust that is no text": line("HC1:", trust=[5]),
+    "no UTF-8": '{"certificate": "\udcff"}',
+    "deep": "[" * 5000,
+    "half a character": '{"certificate": "{\\ud800"}',
+    "long": line("A" * 3_000_000),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_line_is_answered_and_the_next_one_too(what: str, tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    bad, good = batch(tmp_path, BAD[what], "", line(hc1.issue(PAYLOAD, key, now()).text), options=("--trust", keys))
+    assert (bad["valid"], good["valid"]) == (False, True)
+
+
+async def test_a_batch_is_read_from_standard_input(keys: Path, tmp_path: Path) -> None:
+    result = await run("certificate", "verify", "--batch", "/dev/null", "--trust", keys, cwd=tmp_path)
+    assert (result.status, result.out) == (0, "")
+
+
+def test_a_bundle_takes_the_place_of_lists(tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    text = hc1.issue(PAYLOAD, key, now()).text
+    [(kind, hash), *_] = revocation.hashes("VN", [], _signature(text), halved=True)
+    assert kind == "SIGNATURE"
+    contents = offline.Bundle(
+        keystore.load(keys).trust_list(), Revoked([hash]), Rulebook((), {}), now(), now(), "https://a.vn"
+    )
+    (tmp_path / "bundle.jws").write_text(offline.make(contents, key))
+    pin = next(file for file in keys.glob("*.cert.pem") if not file.name.startswith("csca"))
+    given = ("--bundle", "bundle.jws", "--pin", pin)
+    revoked = called("certificate", "verify", text, *given, cwd=tmp_path)
+    assert (revoked.status, "revocation: revoked" in revoked.out, "is old" in revoked.err) == (1, True, True)
+    assert called("certificate", "verify", hc1.issue(PAYLOAD, key, now()).text, *given, cwd=tmp_path).status == 0
+    assert called("certificate", "verify", text, "--bundle", "bundle.jws", cwd=tmp_path).status == 2
+
+
+def _signature(text: str) -> bytes:
+    return cose.parse(inflate(base45.decode(hc1.unprefix(text)))).signature
+
+
+DOMESTIC = {"===": [{"var": "payload.v.0.co"}, "VN"]}
+
+
+@pytest.mark.parametrize(("logic", "country", "status"), [(DOMESTIC, "VN", 0), (RECENT, "VN", 1), (RECENT, "LA", 0)])
+def test_rules_are_applied(logic: Any, country: str, status: int, tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    validity = {"ValidFrom": "2020-01-01T00:00:00Z", "ValidTo": "2090-01-01T00:00:00Z"}
+    (tmp_path / "rules.json").write_text(json.dumps([row("A", logic, **validity)]))
+    given = ("--trust", keys, "--rules", "rules.json", "--country", country)
+    result = called("certificate", "verify", hc1.issue(PAYLOAD, key, now()).text, *given, cwd=tmp_path)
+    assert result.status == status, result
+
+
+def test_revocation_lists_are_consulted(tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    text = hc1.issue(PAYLOAD, key, now()).text
+    (tmp_path / "list.bin").write_bytes(Revoked([revocation.digest(PAYLOAD["v"][0]["ci"].encode())]).to_bytes())
+    given = ("--trust", keys, "--revocation", "list.bin")
+    assert called("certificate", "verify", text, *given, cwd=tmp_path).status == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("HC1:", "--batch", "x"),
+        ("HC1:", "--pin", "nowhere"),
+        ("HC1:", "--rules", "nowhere"),
+        ("--batch", "nowhere"),
+    ],
+    ids=["nothing", "both", "no pin", "no rules", "no batch"],
+)
+def test_what_cannot_be_done_is_told(words: tuple[str, ...], tmp_path: Path, keys: Path) -> None:
+    result = called("certificate", "verify", *words, "--trust", keys, cwd=tmp_path)
+    assert (result.status, bool(result.err.strip())) == (2, True)
+
+
+FORMS: dict[str, Callable[[Path, SigningKey], str]] = {
+    "a card file": lambda folder, key: _written(
+        folder, "a.smart-health-card", shc.file([shc.issue(BUNDLE, key, now(), "https://a.vn").jws])
+    ),
+    "a JWS": lambda folder, key: shc.issue(BUNDLE, key, now(), "https://a.vn").jws,
+    "a seal": lambda folder, key: _written(folder, "a.json", vdsnc.issue(MESSAGE, key, now(), "VNM")),
+}
+
+
+def _written(folder: Path, name: str, content: str) -> str:
+    (folder / name).write_text(content)
+    return name
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_other_formats_are_verified_at_the_command_line(form: str, tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    result = called("certificate", "verify", FORMS[form](tmp_path, key), "--trust", keys, cwd=tmp_path)
+    assert (result.status, result.out.partition("\n")[0]) == (0, "VALID / HỢP LỆ"), result
