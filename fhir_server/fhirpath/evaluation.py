@@ -138,8 +138,7 @@ def _member(name: str, names: Names) -> Callable[[Values], Values]:
     """Return the step to child `name`: a choice has it under the name of each type."""
     if name in names.resources:  # "Patient" at the beginning of a path
         return lambda values: [value for value in values if type(value) is dict and value.get("resourceType") == name]
-    extras = "_" + name
-    choice = _choice(frozenset(names.choices[name])) if name in names.choices else None
+    every = _children(name, _choice(frozenset(names.choices[name])) if name in names.choices else None)
 
     def child(values: Values) -> Values:
         if len(values) == 1 and type(values[0]) is dict:  # as most often
@@ -148,6 +147,15 @@ def _member(name: str, names: Names) -> Callable[[Values], Values]:
                 if type(item) is not list:
                     return [item]
                 return item if None not in item else [each for each in item if each is not None]
+        return every(values)
+
+    return child
+
+
+def _children(name: str, choice: Callable[[Values], Values] | None) -> Callable[[Values], Values]:
+    extras = "_" + name
+
+    def children(values: Values) -> Values:
         found: Values = []
         for value in values:
             if type(value) is not dict:
@@ -166,7 +174,7 @@ def _member(name: str, names: Names) -> Callable[[Values], Values]:
                 found.append(item)
         return found
 
-    return child
+    return children
 
 
 def _choice(properties: frozenset[str]) -> Callable[[Values], Values]:

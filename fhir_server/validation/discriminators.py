@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from fhir_server.definitions import Definitions
 from fhir_server.fhirpath.syntax import Call, Literal, Member, Node, Step, This, Typed, Unsupported, parse, type_name
 from fhir_server.validation import rules, values
-from fhir_server.validation.references import literal_type
+from fhir_server.validation.references import CORE, literal_type
 from fhir_server.validation.report import Walk
 
 Json = dict[str, Any]
@@ -143,7 +143,7 @@ def _follow(nodes: list[rules.Node], steps: list[str | tuple[str, str]], trees: 
 def _children(node: rules.Node, step: str | tuple[str, str], trees: Trees) -> list[rules.Node]:
     match step:
         case ("resolve", _):
-            return [tree for url in _profiles(node, "targetProfile") if (tree := trees.tree(url)) is not None]
+            return [_target(url, trees) for url in _profiles(node, "targetProfile")]
         case ("ofType", _):
             return [node]
         case ("extension", url):
@@ -161,6 +161,12 @@ def _children(node: rules.Node, step: str | tuple[str, str], trees: Trees) -> li
             return found
         case _:
             return []
+
+
+def _target(url: str, trees: Trees) -> rules.Node:
+    """Return the rules of a reference's target: a profile's, or none of a type that has no profile."""
+    type = url.removeprefix(CORE)
+    return trees.tree(url) or rules.Node(type, type)
 
 
 def _profiles(node: rules.Node, which: str) -> list[str]:

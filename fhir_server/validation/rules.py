@@ -67,7 +67,8 @@ class Node:
 
     def slice(self, name: str) -> "Node":
         """Return the node of slice `name`, made when there is none."""
-        return self.slices.setdefault(name, Node(f"{self.id}:{name}", self.name))
+        sign = "/" if ":" in self.id.rpartition(".")[2] else ":"  # a slice's own slices are "slice/reslice"
+        return self.slices.setdefault(name, Node(f"{self.id}{sign}{name}", self.name))
 
 
 def chain(url: str, profile: Callable[[str], Json | None]) -> list[Json]:

@@ -170,6 +170,10 @@ class Validator:
             walk.passes(each.check, resource) for each in wanted if each.type == resource["resourceType"]
         )
 
+    def knows_system(self, url: str) -> bool:
+        """Return whether all codes of a code system are known here."""
+        return self._definitions.codes_of_system(url) is not None
+
     def profiles_below(self, base: str) -> tuple[str, ...]:
         """Return the resource profiles whose canonical URL begins with `base`, the most derived ones."""
         if base not in self._below:
