@@ -139,7 +139,7 @@ def _builder(
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
-        content_commitment=False,
+        content_commitment=not signs_certificates,  # it signs documents on paper, too
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,

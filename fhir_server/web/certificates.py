@@ -105,6 +105,12 @@ async def picture(request: Request, identifier: str, format: str) -> Response:
     )
 
 
+@router.get("/certificates/{identifier:path}.pdf")
+async def paper(request: Request, identifier: str) -> Response:
+    """Answer with a certificate as a signed PDF to be printed."""
+    return await _answer(request, Invoke("certificate-paper", params=(("identifier", identifier),)))
+
+
 @router.get("/certificates/{identifier:path}/status")
 async def status(request: Request, identifier: str) -> Response:
     """Answer to the holder how a certificate stands."""

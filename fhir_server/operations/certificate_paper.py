@@ -1,0 +1,66 @@
+"""A certificate that was issued here, as a PDF to be printed: made and signed when it is asked for.
+
+Decision 5772/QĐ-BYT (2021), section 1.1; ETSI EN 319 142-1 (PAdES)
+"""
+
+import asyncio
+from datetime import datetime
+
+from fhir_server import wire
+from fhir_server.certificates import paper
+from fhir_server.certificates.formats import FORMATS
+from fhir_server.certificates.paper import Page
+from fhir_server.interactions.answer import Answer
+from fhir_server.interactions.stamp import instant
+from fhir_server.operations.call import Call
+from fhir_server.operations.certificate_register import kept
+from fhir_server.outcome import Gone, Unavailable
+from fhir_server.server import Context
+from fhir_server.store import Certificate
+from signing import pades, qr
+from signing.keys import SigningKey
+from signing.refusal import Refused
+from signing.trust import TrustList
+from signing.verify import verify
+
+TITLE = ("CHỨNG NHẬN TIÊM CHỦNG", "Vaccination certificate")
+
+
+async def pdf(ctx: Context, call: Call) -> Answer:
+    """Answer with the certificate on one page; raise Gone when it is not valid any more."""
+    certificate = await kept(ctx, dict(call.params)["identifier"])
+    if certificate.standing != "valid":
+        successor = f": {certificate.replaced_by}" if certificate.replaced_by else ""
+        raise Gone(
+            f"This certificate was {certificate.standing}{successor}: it is not printed any more",
+            f"Giấy chứng nhận này không còn hiệu lực{successor}: không in được nữa",
+        )
+    stored = await ctx.server.store.read("Patient", certificate.patient)
+    patient = wire.loads(stored.raw) if stored and stored.raw else {}
+    try:
+        key = ctx.server.signers.signer(ctx.now)
+        made = await asyncio.to_thread(_made, certificate, patient, ctx.server.trust, key, ctx.now)
+    except Refused as refused:
+        raise Unavailable(
+            f"The page cannot be signed now: {refused}", "Hiện chưa thể ký trang in: hãy thử lại sau"
+        ) from None
+    return Answer(200, made, media_type="application/pdf")
+
+
+def _made(
+    certificate: Certificate, patient: dict[str, object], trust: TrustList, key: SigningKey, now: datetime
+) -> bytes:
+    content = verify(certificate.text, trust, now).content or {}
+    lines = list(paper.lines(certificate.format, content))
+    if nationality := paper.nationality(patient):
+        lines.insert(2, nationality)
+    until, place = instant(certificate.expires)[:10], f"/certificates/{certificate.id}/status"
+    remarks = [
+        (f"Mã số: {certificate.id}", f"Valid until / Có giá trị đến: {until}"),
+        (
+            "Dùng kèm giấy tờ tùy thân. Quét mã QR để kiểm tra chữ ký số.",
+            f"To be used with an identity document. Scan the code to verify the signature; standing: {place}",
+        ),
+    ]
+    code = qr.png(FORMATS[certificate.format].qr(certificate.text), 8)
+    return pades.sign(paper.pdf(Page(TITLE, lines, code, remarks)), key, "Vaccination certificate")
