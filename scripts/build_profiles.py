@@ -15,6 +15,7 @@ from scripts.national import (
     community,
     community_records,
     community_tables,
+    countries,
     ministry,
     numbering,
     programme,
@@ -41,6 +42,7 @@ def of_facts(folder: Path) -> Iterator[tuple[Publication, Json]]:
     """Yield what needs the collected facts."""
     national = folder / "national"
     yield from ((COMMUNITY, resource) for resource in community_tables.resources(national))
+    yield PROGRAMME, countries.nationality(national / "codesystems" / "nationality-iso3166-1-2.json")
     for resource in units.resources(folder / "domain" / "admin"):
         yield (COMMUNITY if resource["url"].startswith(CORE) else PROGRAMME), resource
     yield from ((MOH, resource) for resource in ministry.resources(national / "moh-ehealth-1.0.0"))

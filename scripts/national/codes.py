@@ -312,6 +312,25 @@ SETS: tuple[tuple[str, Text, Facts, tuple[tuple[str, tuple[Row, ...]], ...]], ..
         ),
     ),
     (
+        "identifier-type",
+        ("Kinds of numbers", "Loại định danh"),
+        R4,
+        (
+            (
+                f"{HL7}/v2-0203",
+                (
+                    ("NI", "National unique individual identifier", "Số định danh cá nhân, CCCD, CMND"),
+                    ("PPN", "Passport number", "Hộ chiếu"),
+                    ("SB", "Social Beneficiary Identifier", "Thẻ bảo hiểm y tế"),
+                    ("MR", "Medical record number", "Mã hồ sơ bệnh án"),
+                    ("PI", "Patient internal identifier", "Mã người bệnh tại cơ sở"),
+                    ("DL", "Driver's license number", "Giấy phép lái xe"),
+                    ("BCT", "Birth Certificate", "Giấy khai sinh, giấy chứng sinh"),
+                ),
+            ),
+        ),
+    ),
+    (
         "forecast-date",
         ("Which date of a forecast", "Loại ngày của lịch tiêm"),
         Facts("medium", ("HL7 ImmDS 1.0.0, https://hl7.org/fhir/us/immds; LOINC has its own licence",)),

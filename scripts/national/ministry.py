@@ -2,10 +2,13 @@
 
 https://github.com/hl7vn/vn-core-ig (8e6b6e0) · CC0-1.0
 
-Changed where no validator could follow it, each time for all definitions alike: the second discriminator
-`value:value` of identifiers, for which no slice says anything, is left out; fixed CodeableConcepts are patterns, so
-that a display may differ; an extension that calls itself a modifier is none; parents of IPS 1.0.0 are here as far as
-their rows were seen, and where they were not, the base is R4's own type.
+Changed where no validator could follow it, each time for all definitions alike:
+
+* the second discriminator `value:value` of identifiers, for which no slice says anything, is left out;
+* fixed CodeableConcepts are patterns, so that a display may differ;
+* slices that only their parents tell apart are told apart by their own pattern or codes;
+* an extension that calls itself a modifier is none;
+* parents of IPS 1.0.0 are here as far as their rows were seen; where they were not, the base is R4's own type.
 """
 
 import json
@@ -79,6 +82,7 @@ def _profile(row: Json, known: set[str]) -> Json:
     elements = [element for element in map(_element, row["differential"]) if element is not None]
     if "." in elements[0]["path"]:
         elements.insert(0, {"id": row["type"], "path": row["type"]})
+    elements = list(_sliced(elements))
     context = [{"type": part["type"], "expression": part["expression"]} for part in row["context"]]
     return {
         **found,
@@ -91,6 +95,23 @@ def _profile(row: Json, known: set[str]) -> Json:
         "derivation": "constraint",
         "differential": {"element": elements},
     }
+
+
+def _sliced(elements: list[Json]) -> Iterator[Json]:
+    """Yield the elements, before the first slice of one that nobody sliced how its slices are told apart."""
+    told = {element["id"] for element in elements if "slicing" in element}
+    for element in elements:
+        whole = element["id"].rpartition(":")[0]
+        if "sliceName" in element and whole not in told and not element["path"].endswith("[x]"):
+            told.add(whole)
+            kind = "pattern" if any(name.startswith("pattern") for name in element) else "value"
+            slicing = {"discriminator": [{"type": kind, "path": "$this"}], "ordered": False, "rules": "open"}
+            known = next((other for other in elements if other["id"] == whole), None)
+            if known is not None:
+                known["slicing"] = slicing
+            else:
+                yield {"id": whole, "path": element["path"], "slicing": slicing}
+        yield element
 
 
 def _element(row: Json) -> Json | None:

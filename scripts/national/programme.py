@@ -208,6 +208,12 @@ def _patient() -> Json:
                 ("subjectStatus", ("Status", "Tình trạng đối tượng"), own("vn-imm-ext-subject-status")),
             )
         ),
+        element(
+            "Patient.extension:occupation.value[x]",
+            ("Occupation", "Nghề nghiệp"),
+            requirements="QĐ 4069/2001/QĐ-BYT",
+            binding=bound("extensible", value_set("occupation")),
+        ),
         demanded(
             "Patient.identifier.system",
             ("The system that the number belongs to", "Hệ thống cấp mã"),

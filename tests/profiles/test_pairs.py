@@ -79,6 +79,12 @@ def status(code: str) -> Resource:
     return {"url": own("ext-subject-status"), "valueCode": code}
 
 
+def worker(code: str) -> Resource:
+    """Return the extension with an occupation."""
+    occupation = coded(f"{OWN}/CodeSystem/occupation", code)
+    return {"url": f"{CORE}/StructureDefinition/vn-ext-occupation", "valueCodeableConcept": occupation}
+
+
 def mixed(time: str | None, lot: str | None = "DM-01") -> Resource:
     """Return the extension about the diluent."""
     parts: list[Resource] = [{"url": "lotNumber", "valueString": lot}] if lot else []
@@ -152,6 +158,7 @@ PAIRS: tuple[tuple[Resource, str, Changes, Changes], ...] = (
     (PATIENT, "vn-imm-subject-status", {**added(PATIENT, status("2")), "deceasedDateTime": "2026-01-01"}, added(PATIENT, status("2"))),
     (PATIENT, "vn-imm-ext-subject-status Extension.value[x]:binding", added(PATIENT, status("3")), added(PATIENT, status("4"))),
     (PATIENT, "vn-imm-ext-education-level Extension.value[x]:binding", added(PATIENT, {"url": own("ext-education-level"), "valueCodeableConcept": coded(f"{OWN}/CodeSystem/education-level", "12")}), added(PATIENT, {"url": own("ext-education-level"), "valueCodeableConcept": coded(f"{OWN}/CodeSystem/education-level", "13")})),
+    (PATIENT, "Patient.extension:occupation.value[x]:binding", added(PATIENT, worker("04")), added(PATIENT, worker("14"))),
     (PATIENT, "vn-imm-ethnicity", SAME, {"extension": ORIGINS}),
     (PATIENT, "vn-imm-address-permanent", {"address": [{"use": "home", "type": "both", "country": "LA"}]}, {"address": [{**PLACE, "use": "temp", "type": "both"}]}),
     (PATIENT, "vn-imm-address-current", {"address": [{**PLACE, "use": "home"}, {**PLACE, "use": "temp", "type": "physical"}]}, {"address": [{**PLACE, "use": "home"}]}),
