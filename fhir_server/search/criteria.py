@@ -113,8 +113,8 @@ class _Reading:
         reason = parameter.unsupported if parameter is not None else special.REASONS.get(code)
         if reason is not None:
             raise self.refused(
-                f"{code} is not supported, {reason[0]}: leave it out",
-                f"{code} không được hỗ trợ, {reason[1]}: hãy bỏ tham số này",
+                f"{code} is not supported, {reason[0]}: {special.remedy(code)[0]}",
+                f"{code} không được hỗ trợ, {reason[1]}: {special.remedy(code)[1]}",
                 ignorable=True,
             )
         if parameter is None:

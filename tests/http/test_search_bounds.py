@@ -75,6 +75,34 @@ async def test_a_search_is_taken_up_to_its_bound_and_refused_beyond(
     assert issue["details"]["text"] != issue["diagnostics"]
 
 
+@pytest.mark.parametrize(
+    ("query", "instead"),
+    [
+        ("Patient?_text=sốt", ":contains"),
+        ("Patient?_content=sốt", ":contains"),
+        ("Patient?_query=recent", "_filter"),
+        ("Patient?_contained=true", "chains"),
+        ("Patient?_containedType=container", "chains"),
+        ("Patient?_has=x", "_has:Type:reference:parameter=value"),
+        ("Patient?_score=1", "_sort"),
+        ("Patient?_type=Patient", "GET [base]?_type=A,B"),
+        ("Patient?age=7", "leave it out"),
+        ("Patient?_list=$current-allergies", "give the id of a List"),
+        ("Patient?_revinclude=*", "_revinclude=Type:*"),
+    ],
+)
+async def test_what_is_not_supported_is_refused_with_what_to_do_instead(
+    stored: httpx.AsyncClient, query: str, instead: str
+) -> None:
+    answer = await stored.get(f"/fhir/{query}", headers={"accept-language": "vi"})
+    [issue] = answer.json()["issue"]
+    assert (answer.status_code, issue["code"]) == (400, "not-supported")
+    assert instead in issue["diagnostics"]
+    assert issue["details"]["text"] != issue["diagnostics"]
+    lenient = await stored.get(f"/fhir/{query}", headers={"prefer": "handling=lenient"})
+    assert lenient.status_code == 200
+
+
 async def test_a_page_holds_no_more_than_the_bound_and_the_self_link_says_so(stored: httpx.AsyncClient) -> None:
     answer = await stored.get(f"/fhir/Patient?_count={query.MAX_COUNT + 1}")
     assert f"_count={query.MAX_COUNT}" in answer.json()["link"][0]["url"]
