@@ -22,7 +22,7 @@ NOT_OFFICIAL = (
     "It is a profile of this project, built on the VN Core community draft; it is not a national standard and is "
     "endorsed by no authority."
 )
-PROVINCE, WARD = url("vn-ext-province"), url("vn-ext-ward")
+WARD = url("vn-ext-ward")
 
 
 def own(id: str) -> str:

@@ -17,7 +17,6 @@ from scripts.national.basis import (
     PASSPORT,
     PERSON,
     PRACTICE,
-    PROVINCE,
     UNVERIFIED,
     WARD,
     demanded,
@@ -39,12 +38,9 @@ def definitions() -> Iterator[Json]:
 
 
 def _known_place(path: str) -> str:
-    """Return the expression: one of the addresses at `path` names commune and province by code, or lies abroad."""
+    """Return the expression: one of the addresses at `path` names its commune (and so its province) or lies abroad."""
     older = own("vn-imm-ext-unit-before-2025")
-    return (
-        f"{path}.where(country != 'VN' or extension.where(url = '{older}').exists() or "
-        f"(extension.where(url = '{PROVINCE}').exists() and extension.where(url = '{WARD}').exists())).exists()"
-    )
+    return f"{path}.where(extension.where(url = '{WARD}' or url = '{older}').exists() or country != 'VN').exists()"
 
 
 def _address(key: str, english: str, vietnamese: str, path: str, where: str) -> Json:
