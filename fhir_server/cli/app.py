@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": ("fhir_server.cli.data", "validate"),
     "reindex": ("fhir_server.cli.administration", "reindex"),
     "package": ("fhir_server.cli.administration", "packages"),
+    "terminology": ("fhir_server.cli.terminology", "app"),
     "demo-data": ("fhir_server.cli.data", "demo_data"),
     "certificate": ("fhir_server.cli.certificates", "app"),
     "keys": ("fhir_server.cli.keys", "app"),
