@@ -22,7 +22,7 @@ from fhir_server.interactions import search, write
 from fhir_server.server import Context, start
 from fhir_server.settings import Settings
 from tests.search.naive import NOW, Naive
-from tests.search.questions import questions
+from tests.search.questions import Question, questions
 from tests.search.wanted import written
 from tests.search.worlds import CONTENT, world
 
@@ -73,21 +73,44 @@ def asking(mongodb_uri: str) -> Iterator[Asking]:
         admin.drop_database(DATABASE)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
-@given(st.data(), st.integers(0, 10**6), st.just(60) | st.integers(1, 60))
-def test_a_planned_search_finds_what_a_naive_one_finds(
-    asking: Asking, data: st.DataObject, seed: int, size: int
-) -> None:
+def differing(
+    asking: Asking, naive: Naive, question: Question
+) -> tuple[list[tuple[str, str]], list[str], list[str]] | None:
+    """Return a search whose matches are not those that the naive reading finds, and both; None when they are."""
+    type, wanted, sort, size = question
+    parameters = [written(each) for each in wanted] + [("_count", str(size))]
+    if sort:
+        parameters.append(("_sort", ",".join(f"-{code}" if descending else code for code, descending in sort)))
+    expected, found = naive.search(type, wanted, sort), asking.find(type, parameters)
+    event("none" if not expected else "all" if len(expected) == len(naive.search(type, [], [])) else "some")
+    return None if found == expected else (parameters, found, expected)
+
+
+def hold(asking: Asking, data: st.DataObject, type: str, seed: int, size: int) -> None:
+    """Store a world, ask several questions about it."""
     resources = world(seed, size)
     asking.store(resources)
     naive = Naive(resources)
-    types = sorted({each["resourceType"] for each in resources})
-    for question in data.draw(st.lists(st.sampled_from(types).flatmap(questions), min_size=1, max_size=6)):
-        type, wanted, sort, page = question
-        expected = naive.search(type, wanted, sort)
-        parameters = [written(each) for each in wanted] + [("_count", str(page))]
-        if sort:
-            parameters.append(("_sort", ",".join(f"-{code}" if descending else code for code, descending in sort)))
-        every = len(naive.search(type, [], []))
-        event("none" if not expected else "all" if len(expected) == every else "some")
-        assert asking.find(type, parameters) == expected, parameters
+    for question in data.draw(st.lists(questions(type), min_size=8, max_size=10)):
+        assert differing(asking, naive, question) is None
+
+
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+sizes = st.just(60) | st.integers(1, 60)
+
+
+@pytest.mark.parametrize("type", CONTENT)
+@settings(unhurried, max_examples=20)
+@given(st.data(), st.integers(0, 10**6), sizes)
+def test_a_planned_search_finds_what_a_naive_one_finds(
+    asking: Asking, type: str, data: st.DataObject, seed: int, size: int
+) -> None:
+    hold(asking, data, type, seed, size)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("type", CONTENT)
+@settings(unhurried, max_examples=500)
+@given(st.data(), st.integers(0, 10**6), sizes)
+def test_the_same_for_longer(asking: Asking, type: str, data: st.DataObject, seed: int, size: int) -> None:
+    hold(asking, data, type, seed, size)
