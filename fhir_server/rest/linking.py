@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/http.html#trules
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fhir_server import wire
 from fhir_server.interactions import claims, conditional, patch, write
 from fhir_server.interactions.conditional import Condition
 from fhir_server.outcome import FhirError, Issue, PreconditionFailed
@@ -26,17 +27,21 @@ async def linked(ctx: Context, targets: list[Target]) -> tuple[dict[int, Any], f
     given = {target.entry.position: _given(ctx, target) for target in storing}
     made = {"/".join(target.key): target for target in storing if target.key}
     names = {target.entry.full_url: "/".join(target.key) for target in storing if target.entry.full_url and target.key}
-    names |= await _matched(ctx, targets, given)
+    written = {position: wire.dumps(resource) for position, resource in given.items()}
+    asking = {position: given[position] for position, text in written.items() if links.may_be_conditional(text)}
+    names |= await _matched(ctx, targets, given, asking)
     if not names:
         return given, frozenset()
     versions = {name: _version(target) for name, target in made.items()}
-    resources = {
-        target.entry.position: links.Rewriting(
-            ctx.server.definitions, names, versions, links.root(target.entry.full_url)
-        ).resource(given[target.entry.position])
-        for target in storing
-    }
-    told = {links.versioned(link) for resource in resources.values() for link in links.references(resource)}
+    told: set[str | None] = set()
+    resources = dict(given)
+    for target in storing:
+        position = target.entry.position
+        rewriting = links.Rewriting(ctx.server.definitions, names, versions, links.root(target.entry.full_url))
+        if rewriting.needed(written[position]):
+            resources[position] = rewriting.resource(given[position])
+        if links.VERSION in written[position]:
+            told |= {links.versioned(link) for link in links.references(resources[position])}
     return resources, frozenset(name for name in made.keys() & told if not made[name].exists)
 
 
@@ -60,13 +65,15 @@ def _given(ctx: Context, target: Target) -> Any:
         raise located(error, target.entry.position, at=target.entry.at) from None
 
 
-async def _matched(ctx: Context, targets: list[Target], given: Mapping[int, Any]) -> dict[str, str]:
-    """Return what the conditional references of all resources stand for; raise one error with all that have no match.
+async def _matched(
+    ctx: Context, targets: list[Target], given: Mapping[int, Any], asking: Mapping[int, Any]
+) -> dict[str, str]:
+    """Return what the conditional references in `asking` stand for; raise one error with all that have no match.
 
     https://hl7.org/fhir/R4/http.html#trules: they are resolved last, and none or several fail the transaction.
     """
     asked: dict[str, tuple[Condition, int]] = {}
-    for position, resource in given.items():
+    for position, resource in asking.items():
         for text, type, query in links.conditional(resource):
             if text not in asked and type in ctx.server.definitions.resource_types:
                 try:

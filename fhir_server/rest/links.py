@@ -18,6 +18,7 @@ _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(\S+)")
 _RESTFUL = re.compile(r"(https?://\S+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 _VERSION = "/_history/"
+VERSION = _VERSION.encode()
 # https://hl7.org/fhir/R4/http.html#trules: links in elements of these types are replaced, canonicals are not.
 _URIS = frozenset({"uri", "url", "oid", "uuid"})
 
@@ -32,6 +33,20 @@ def conditional(value: Any, key: str = "") -> Iterator[tuple[str, str, str]]:
             yield from conditional(item, key)
     elif key == "reference" and isinstance(value, str) and (found := _CONDITIONAL.fullmatch(value)):
         yield value, found[1], found[2]
+
+
+# How links look in a resource that is written as JSON; what an escape would hide is no URI.
+_MAY_BE_CONDITIONAL = re.compile(rb'"reference":"[A-Z][A-Za-z]+\?')
+_LINKS = re.compile(rb'"(?:reference":"|(?=urn:|https?://))([^"\\]+)')
+
+
+def may_be_conditional(written: bytes) -> bool:
+    """Return whether a resource, written as JSON, may have a conditional reference: most have none."""
+    return _MAY_BE_CONDITIONAL.search(written) is not None
+
+
+def _plain(link: bytes) -> str:
+    return link.partition(b"#")[0].partition(VERSION)[0].decode()
 
 
 def root(full_url: str | None) -> str:
@@ -66,6 +81,16 @@ class Rewriting:
     names: Names
     versions: Mapping[str, int] = field(default_factory=dict)  # Type/id → the version that the transaction makes
     root: str = ""  # what relative references begin with
+
+    def needed(self, written: bytes) -> bool:
+        """Return whether a resource, written as JSON, links to a name in `names`: to look is cheaper than to walk."""
+        links = _LINKS.findall(written)
+        if any(self._named(link.decode()) or self._named(_plain(link)) for link in links):
+            return True
+        return may_be_conditional(written)
+
+    def _named(self, link: str) -> bool:
+        return link in self.names or self.root + link in self.names
 
     def resource(self, resource: Any) -> Any:
         """Return `resource` with every link to a name in `names` replaced.
