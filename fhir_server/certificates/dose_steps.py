@@ -119,6 +119,9 @@ def require_signed(immunization: Mapping[str, Any], jws: str, by: str, at: datet
     """
     chain = detached.verify(detached.parse(jws), attested.signing_input(immunization))
     chains.require_trusted(chain, register.authorities, at)
+    facility = doses.facility(immunization)
+    if facility is None:
+        raise Refused("facility-unknown", "the dose names no organisation that performed it")
     kind, _, id = by.partition("/")
     organization = register.organizations.get(id) if kind == "Organization" else None
     if organization is None:
@@ -126,13 +129,11 @@ def require_signed(immunization: Mapping[str, Any], jws: str, by: str, at: datet
     own = {row.get("value") for row in organization.get("identifier", ())}
     if not own & chains.identifiers(chain[0]):
         raise Refused("signer-mismatch", f"the certificate names none of the identifiers of {by}")
-    _require_may_sign(id, doses.facility(immunization), at, register)
+    _require_may_sign(id, facility, at, register)
     return chain[0].subject.rfc4514_string()
 
 
-def _require_may_sign(signer: str, facility: str | None, at: datetime, register: Register) -> None:
-    if facility is None:
-        raise Refused("facility-unknown", "the dose names no organisation that performed it")
+def _require_may_sign(signer: str, facility: str, at: datetime, register: Register) -> None:
     if signer == facility:
         return
     for row in register.affiliations:

@@ -136,14 +136,19 @@ async def _dose(ctx: Context, id: str) -> Json:
 
 async def _keep(ctx: Context, signatures: Sequence[tuple[Json, str, str | None]]) -> None:
     """Store the signatures over doses, by a signer or (None) by the facility; raise Unprocessable naming bad ones."""
-    named = [(dose, jws, by or f"Organization/{doses.facility(dose) or ''}") for dose, jws, by in signatures]
-    signers = sorted({by.partition("/")[2] for _, _, by in named})
+    named = [(dose, jws, by or _facility(dose)) for dose, jws, by in signatures]
+    signers = sorted({by.partition("/")[2] for _, _, by in named} - {""})
     register = await signed_doses.who_signs(ctx, [dose for dose, _, _ in named], signers)
     issues = await asyncio.to_thread(_problems, named, ctx.now, register)
     if issues:
         raise Unprocessable("Signatures are refused; none is kept", issues=issues)
     at = instant(ctx.now)
     await _record(ctx, [dose_steps.signature(dose, by, jws, at) for dose, jws, by in named])
+
+
+def _facility(dose: Json) -> str:
+    id = doses.facility(dose)
+    return f"Organization/{id}" if id else "nobody"
 
 
 def _problems(signatures: Sequence[tuple[Json, str, str]], at: datetime, register: Register) -> list[Issue]:

@@ -236,7 +236,7 @@ async def test_a_province_may_sign_for_a_facility_that_delegated_it(client: http
 async def test_a_dose_without_a_facility_can_be_signed_by_nobody(client: httpx.AsyncClient) -> None:
     dose = await recorded(client, facility=None)
     jws = ROOT.signer(MINE).sign(await input_of(client, dose))
-    assert rule(await keep(client, dose, jws)) == "dose-signer-unknown"
+    assert rule(await keep(client, dose, jws)) == "dose-facility-unknown"
     assert rule(await keep(client, dose, jws, "Organization/f1")) == "dose-facility-unknown"
 
 
