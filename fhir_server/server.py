@@ -95,6 +95,10 @@ class Context:
     lenient: bool = False  # Prefer: handling=lenient
     open: bool = False  # nothing is authorised yet: only the process's owner may reach this server
 
+    def afterwards(self) -> "Context":
+        """Return the context of work that goes on after the answer: it works with what is known by then."""
+        return replace(self, server=replace(self.server, pinned=None))
+
 
 def definitions_of(settings: Settings) -> Definitions:
     """Return R4, the national profiles and the packages that the settings name; raise NotAPackage."""

@@ -51,8 +51,6 @@ def check(ctx: Context, type: str, resource: Any) -> Checked:
             expression="resourceType",
         )
     report = validated(ctx, resource)
-    if not any(issue.severity in {"error", "fatal"} for issue in report.issues):
-        report = report._replace(issues=(*report.issues, *ctx.server.knowledge.problems(resource)))
     if any(issue.severity in {"error", "fatal"} for issue in report.issues):
         raise Unprocessable(f"The {type} is not valid", issues=report.issues)
     return Checked(resource, report.questions, report.issues)
@@ -67,7 +65,7 @@ def validated(
     must_support: bool = False,
 ) -> Report:
     """Return what the validator says of `resource` today, with the profiles that the settings add and `extra`."""
-    return ctx.server.validator.validate(
+    report = ctx.server.validator.validate(
         resource,
         extra,
         today=codes.today(ctx).isoformat(),
@@ -75,6 +73,9 @@ def validated(
         best_practice=best_practice,
         must_support=must_support,
     )
+    if any(issue.severity in {"error", "fatal"} for issue in report.issues):
+        return report
+    return report._replace(issues=(*report.issues, *ctx.server.knowledge.problems(resource)))
 
 
 def defaults(ctx: Context) -> Defaults | None:

@@ -166,7 +166,9 @@ async def issue_due(ctx: Context, call: Call) -> Answer:
     job = await begin(ctx, (text(values, "format") or "hc1").split(","), text(values, "targetDisease"))
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    task = loop.create_task(work(ctx, job, ctx.new_id(), lambda: ctx.now + timedelta(seconds=loop.time() - begun)))
+    task = loop.create_task(
+        work(ctx.afterwards(), job, ctx.new_id(), lambda: ctx.now + timedelta(seconds=loop.time() - begun))
+    )
     _TASKS.add(task)
     task.add_done_callback(_TASKS.discard)
     return _accepted(ctx, job.id)

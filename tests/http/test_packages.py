@@ -67,10 +67,10 @@ def codes(name: str, *each: str) -> Json:
     }
 
 
-def tgz(folder: Path, told: Json, *resources: Json) -> Path:
+def tgz(folder: Path, told: Json, *resources: Json) -> bytes:
     files = {f"package/{number}.json": json.dumps(each).encode() for number, each in enumerate(resources)}
     path = folder / f"{uuid.uuid4().hex}.tgz"
-    return archive(path, {"package/package.json": json.dumps(told).encode(), **files})
+    return archive(path, {"package/package.json": json.dumps(told).encode(), **files}).read_bytes()
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def sent(content: bytes) -> Json:
     return {"resourceType": "Parameters", "parameter": [{"name": "package", "valueBase64Binary": value}]}
 
 
-async def add(client: httpx.AsyncClient, path: Path) -> httpx.Response:
-    return await client.post("/fhir/$package-add", json=sent(path.read_bytes()))
+async def add(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
+    return await client.post("/fhir/$package-add", json=sent(content))
 
 
 def told(answer: httpx.Response) -> dict[str, Any]:
@@ -133,8 +133,8 @@ async def test_a_package_is_in_force_and_can_be_read_until_it_is_removed(
 ) -> None:
     own = parameter("colour", type="string", expression="Patient.name.family", status="draft")
     example = {**PATIENT, "id": "example"}
-    path = tgz(tmp_path, manifest("a.example"), profile("a.example"), codes("a.example", "red"), own, example)
-    said = told(await add(client, path))
+    content = tgz(tmp_path, manifest("a.example"), profile("a.example"), codes("a.example", "red"), own, example)
+    said = told(await add(client, content))
     assert (said["name"], said["version"], said["written"], said["leftOut"]) == ("a.example", "1.0.0", 3, 1)
     assert await listed(client) == [("a.example", "1.0.0", 3)]
     url = "http://a.example/fhir/StructureDefinition/patient"
@@ -185,8 +185,8 @@ async def test_another_version_takes_the_place_of_the_former(client: httpx.Async
 async def test_what_somebody_changed_or_stored_himself_stays_when_the_package_goes(
     client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    path = tgz(tmp_path, manifest("a.example"), profile("a.example"), codes("a.example", "red"))
-    await add(client, path)
+    content = tgz(tmp_path, manifest("a.example"), profile("a.example"), codes("a.example", "red"))
+    await add(client, content)
     id = "a.example.fhir.colours"
     changed = (await client.get(f"/fhir/CodeSystem/{id}")).json()
     changed["concept"].append({"code": "blue"})
@@ -265,8 +265,8 @@ async def test_one_package_is_changed_at_a_time_everywhere(
     monkeypatch.setattr(packages, "TOGETHER", 1)
     many = [profile("a.example"), *({**codes("a.example", "red"), "url": f"http://a/{n}"} for n in range(6))]
     async with serving(mongodb_uri, name) as one, serving(mongodb_uri, name) as other:
-        path = tgz(tmp_path, manifest("a.example"), *many)
-        answers = await asyncio.gather(*(add(client, path) for client in (one, other, one)))
+        content = tgz(tmp_path, manifest("a.example"), *many)
+        answers = await asyncio.gather(*(add(client, content) for client in (one, other, one)))
         assert sorted({answer.status_code for answer in answers}) in ([200], [200, 409])
         assert await listed(other) == [("a.example", "1.0.0", 7)]
         url = "http://a.example/fhir/StructureDefinition/patient"
@@ -285,7 +285,7 @@ async def test_one_that_fails_half_way_is_not_in_force_and_can_be_added_again_or
     client: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packages, "TOGETHER", 1)
-    path = tgz(tmp_path, manifest("a.example"), profile("a.example"), codes("a.example", "red"))
+    content = tgz(tmp_path, manifest("a.example"), profile("a.example"), codes("a.example", "red"))
     commit = Store.commit
 
     async def failing(self: Store, puts: Any, **more: Any) -> None:
@@ -296,12 +296,12 @@ async def test_one_that_fails_half_way_is_not_in_force_and_can_be_added_again_or
     url = "http://a.example/fhir/StructureDefinition/patient"
     for again in (add, remove):
         monkeypatch.setattr(Store, "commit", failing)
-        assert (await add(client, path)).status_code == 503
+        assert (await add(client, content)).status_code == 503
         monkeypatch.setattr(Store, "commit", commit)
         with pytest.raises(AssertionError, match="not known"):
             await conforms(client, url, WITHOUT)
         if again is add:
-            assert told(await add(client, path))["complete"] is True
+            assert told(await add(client, content))["complete"] is True
             assert not await conforms(client, url, WITHOUT)
         await remove(client, "a.example")
         assert (await client.get("/fhir/StructureDefinition?_summary=count")).json()["total"] == 0

@@ -146,14 +146,15 @@ async def test_killed_in_the_middle_another_process_goes_on_from_there(
     clock = Clock(1)
     database["Patient"].insert_many([born(number, clock) for number in range(PEOPLE)])
     options = ("--mongodb-uri", mongodb_uri)
-    async with served(*options, FHIR_DATABASE=name) as server:
+    environment = {"FHIR_DATABASE": name, "FHIR_STORE_PACKAGES": "false"}
+    async with served(*options, **environment) as server:
         await state(database, done=400)
         os.kill(server.process.pid, signal.SIGKILL)
         await server.process.wait()
         before = await state(database)
     assert 400 <= before["job"]["done"] < PEOPLE
     assert before["built"] == []
-    async with served(*options, FHIR_DATABASE=name) as server, httpx.AsyncClient(timeout=30) as client:
+    async with served(*options, **environment) as server, httpx.AsyncClient(timeout=30) as client:
         client.base_url = httpx.URL(await server.url())
         assert await found(client, "Patient?identifier=4999") is None
         seen = [before["job"]]
