@@ -207,3 +207,30 @@ def test_the_demonstration_data_are_accepted(validator: Validator) -> None:
             seen.add(resource["resourceType"])
             assert validator.validate(resource).issues == ()
     assert {"Patient", "Immunization", "ImmunizationRecommendation", "Medication"} <= seen
+
+
+@pytest.mark.parametrize(
+    ("entries", "rules"),
+    [
+        ([{"resource": {"resourceType": "Composition"}}], False),
+        ([{"resource": {"resourceType": "Patient"}}], True),
+        ([], True),
+    ],
+    ids=["Composition first", "something else first", "nothing"],
+)
+def test_a_document_of_vn_core_begins_with_its_composition(
+    entries: list[dict[str, Any]], rules: bool, validator: Validator
+) -> None:
+    bundle = {"resourceType": "Bundle", "type": "document"} | ({"entry": entries} if entries else {})
+    found = validator.validate(bundle, [f"{CORE}/StructureDefinition/vn-core-bundle"]).issues
+    assert ("vn-bundle-document-first" in {issue.rule for issue in found}) is rules
+
+
+def test_a_bundle_of_vn_core_that_is_no_document_may_begin_with_anything(validator: Validator) -> None:
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": "Patient"}}]}
+    for profile in ("vn-core-bundle", "vn-core-health-credential-bundle"):
+        assert not [
+            issue
+            for issue in validator.validate(bundle, [f"{CORE}/StructureDefinition/{profile}"]).issues
+            if issue.severity == "error" and (issue.rule or "").startswith(("vn-", "Bundle.type"))
+        ]
