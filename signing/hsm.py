@@ -9,6 +9,7 @@ the keystore.
 
 import json
 import threading
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -24,11 +25,10 @@ class TokenKey:
     def __init__(self, module: str, token: str, label: str, pin: str, algorithm: int):
         self._pkcs11 = _library()
         self._algorithm = algorithm
-        self._lock = threading.Lock()  # a session of PKCS #11 does one thing at a time
         try:
-            slot = self._pkcs11.lib(module).get_token(token_label=token)
-            self._session = slot.open(user_pin=pin)
-            self._key = self._session.get_key(object_class=self._pkcs11.ObjectClass.PRIVATE_KEY, label=label)
+            session, self._lock = _session(module, token, pin)
+            with self._lock:
+                self._key = session.get_key(object_class=self._pkcs11.ObjectClass.PRIVATE_KEY, label=label)
         except (self._pkcs11.PKCS11Error, RuntimeError) as error:
             # What the library says may hold the PIN: only the kind of failure is told.
             raise Refused(
@@ -59,6 +59,12 @@ def read(description: bytes, pin: str | None, algorithm: int) -> TokenKey:
     if pin is None:
         raise Refused("token", "the token asks for a PIN, and none was given")
     return TokenKey(module, token, label, pin, algorithm)
+
+
+@cache  # a process logs in to a token once; all its keys, and those read again after a rotation, share the session
+def _session(module: str, token: str, pin: str) -> tuple[Any, threading.Lock]:
+    """Return a session with a token, and the lock for it: a session does one thing at a time."""
+    return _library().lib(module).get_token(token_label=token).open(user_pin=pin), threading.Lock()
 
 
 def _library() -> Any:
