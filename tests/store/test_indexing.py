@@ -1,4 +1,4 @@
-"""https://www.mongodb.com/docs/manual/core/write-operations-atomicity/: the rules that stored resources are found by."""
+"""https://www.mongodb.com/docs/manual/core/write-operations-atomicity/: by which rules resources can be found."""
 
 from dataclasses import replace
 
