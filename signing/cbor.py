@@ -15,6 +15,7 @@ __all__ = ["CBORTag", "dumps", "loads", "plain"]
 
 DEPTH = 16  # containers; a health certificate needs 7
 COSE_SIGN1, CWT = 18, 61
+_LEAST = -(1 << 63)  # CBOR goes down to twice that, what JSON is written with does not
 
 
 class _Tags(dict[int, Callable[[Any, bool], Any]]):
@@ -53,9 +54,12 @@ def loads(data: bytes) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as JSON can write it, null for undefined, changed in place; raise Refused on bytes, tags, NaN."""
+    """Return `value` as JSON can write it, null for undefined, changed in place; raise Refused on bytes, tags, NaN.
+
+    So it does on integers that have no place in 64 bits.
+    """
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind is str or (kind is int and value >= _LEAST) or kind is bool or value is None:
         return value
     if kind is dict:
         for key, item in value.items():

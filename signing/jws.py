@@ -88,7 +88,7 @@ def minified(value: Any) -> bytes:
 def json_object(text: bytes, code: str, what: str) -> dict[str, Any]:
     """Read a JSON object; raise Refused with `code` when it is none, names a member twice, is too deep, says NaN."""
     try:
-        value = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        value = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_integer)
         if b"\\u" in text:  # an escaped half of a character is no character
             json.dumps(value, ensure_ascii=False).encode()
         if not isinstance(value, dict):
@@ -119,6 +119,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a member twice in one object")
     return members
+
+
+def _integer(digits: str) -> int:
+    number = int(digits) if len(digits) <= 20 else 1 << 64
+    if not -(1 << 63) <= number < 1 << 64:
+        raise ValueError("an integer of more than 64 bits")
+    return number
 
 
 def _no_constant(name: str) -> Any:
