@@ -77,7 +77,7 @@ MODIFIERS: dict[str, tuple[str, ...]] = {
     "number": ("missing",),
     "quantity": ("missing",),
     "uri": ("missing", "above", "below"),
-    "composite": (),
+    "composite": ("missing",),
     "special": ("missing",),
 }
 

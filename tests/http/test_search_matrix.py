@@ -108,11 +108,23 @@ PATIENTS: list[Json] = [
     {"name": [{"family": "Trần Nguyên"}]},
 ]
 LOCATIONS: list[Json] = [
-    {"position": {"latitude": 21.0285, "longitude": 105.8542}},
+    {
+        "position": {"latitude": 21.0285, "longitude": 105.8542},
+        "managingOrganization": {"reference": "Organization/x"},
+    },
     {"position": {"latitude": 21.0033, "longitude": 105.8201}},  # 4.5 km from the one before
     {"position": {"latitude": 10.7769, "longitude": 106.7009}},
     {"position": {"latitude": 0.001, "longitude": 179.999}},
     {"name": "?"},
+]
+DOSES: list[Json] = [
+    {
+        "status": "completed",
+        "vaccineCode": {"text": "?"},
+        "patient": {"reference": "Patient/p0"},
+        "occurrenceString": "?",
+        "location": {"reference": "Location/l0"},
+    }
 ]
 VALUE_SETS = ["http://example.org/fhir/ValueSet/a", "http://example.org/fhir/ValueSet/a/b", "urn:oid:1.2.3", None]
 
@@ -125,7 +137,9 @@ def resources() -> list[Json]:
     )
     patients = ({"resourceType": "Patient", "id": f"p{n}", **each} for n, each in enumerate(PATIENTS))
     places = ({"resourceType": "Location", "id": f"l{n}", **each} for n, each in enumerate(LOCATIONS))
-    return [*observations(), *panels(), *risks(), *patients, *places, *sets]
+    doses = ({"resourceType": "Immunization", "id": f"i{n}", **each} for n, each in enumerate(DOSES))
+    own = {"resourceType": "Organization", "id": "x", "name": "Trạm y tế"}
+    return [*observations(), *panels(), *risks(), *patients, *places, *sets, *doses, own]
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +250,14 @@ ROWS: list[tuple[str, str, str, str]] = [
     ("composite", "gt", f"Observation?code-value-quantity={LOINC}|8310-5$gt100|{UCUM}|[degF]", "c0"),
     ("composite", "lt", f"Observation?code-value-quantity=29463-7$lt40000|{UCUM}|g", "c2"),
     ("composite", "le", "Observation?combo-code-value-quantity=8310-5$le37", "c1"),
+    ("composite", "missing", "Observation?code-value-quantity:missing=false", "c0 c1 c2"),
+    ("composite", "missing", "Observation?code-value-quantity:missing=true&_id=o0,o12,c0", "o0 o12"),
     ("special", "", "Location?near=21.0285|105.8542|5|km", "l0 l1"),
+    ("special", "", "Location?near=21.0285|105.8542|5|km&organization=x", "l0"),
+    ("special", "", "Immunization?location.near=21.0285|105.8542|5|km", "i0"),
+    ("special", "", "Immunization?location.near=10.7|106.7|10|km", ""),
+    ("special", "", "Organization?_has:Location:organization:near=21.0285|105.8542|5|km", "x"),
+    ("special", "", "Organization?_has:Location:organization:near=21.0285|106.8|5|km", ""),
     ("special", "", "Location?near=21.0285|105.8542|4000|m", "l0"),
     ("special", "", "Location?near=21.0285|105.8542", "l0 l1"),
     ("special", "", "Location?near=21.0285|105.8542|1|km,10.7|106.7|10|km", "l0 l2"),

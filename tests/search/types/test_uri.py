@@ -22,7 +22,7 @@ URLS = st.builds(
     st.sampled_from([*KNOWN, "http://a", "http://a/", "https://fhir.tiemchung.vn/sid"]),
     st.text("ab/|~\\", max_size=5),
 )
-WEB = URLS.filter(lambda url: "://" in url and not url.startswith("~") and not url.endswith("://"))
+WEB = URLS.filter(lambda url: uri._URL.match(url) is not None)
 
 
 def entries(url: str) -> list[str]:
