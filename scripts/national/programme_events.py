@@ -244,9 +244,12 @@ def _extensions() -> Iterator[Json]:
         "vn-imm-ext-unit-before-2025",
         ("Commune as it was written before 01/07/2025", "Đơn vị cấp xã trước ngày 01/07/2025"),
         ["Address"],
-        of_type("Coding", binding=bound("required", value_set("commune-until-2025"))),
-        "The code is kept as it was written: 1,033 ways lead from the 471 communes that were split, and only a person "
-        "knows which one is right.",
+        of_type(
+            "Coding",
+            # No binding: a code that was right when it was written is right, whatever is in force on the day.
+            patternCoding={"system": PROGRAMME.url("CodeSystem", "commune-until-2025")},
+        ),
+        "The code is kept as it was written: of a commune that was split, only a person knows which part is meant.",
         max="1",
     )
     yield complex_extension(

@@ -99,12 +99,10 @@ def brighton(level: str | None, definition: Resource | None) -> Resource:
     return {"url": own("ext-brighton"), "extension": parts}
 
 
-def old_unit(code: str) -> Changes:
+def old_unit(code: str, system: str | None = f"{OWN}/CodeSystem/commune-until-2025") -> Changes:
     """Return the change of address to a commune before 2025."""
-    unit = {
-        "url": own("ext-unit-before-2025"),
-        "valueCoding": {"system": f"{OWN}/CodeSystem/commune-until-2025", "code": code},
-    }
+    coding = {"code": code} | ({"system": system} if system else {})
+    unit = {"url": own("ext-unit-before-2025"), "valueCoding": coding}
     return {"address": [{"extension": [unit], "use": "home", "type": "both"}]}
 
 
@@ -162,7 +160,7 @@ PAIRS: tuple[tuple[Resource, str, Changes, Changes], ...] = (
     (PATIENT, "vn-imm-ethnicity", SAME, {"extension": ORIGINS}),
     (PATIENT, "vn-imm-address-permanent", {"address": [{"use": "home", "type": "both", "country": "LA"}]}, {"address": [{**PLACE, "use": "temp", "type": "both"}]}),
     (PATIENT, "vn-imm-address-current", {"address": [{**PLACE, "use": "home"}, {**PLACE, "use": "temp", "type": "physical"}]}, {"address": [{**PLACE, "use": "home"}]}),
-    (PATIENT, "vn-imm-ext-unit-before-2025 Extension.value[x]:binding", old_unit("00001"), old_unit("99999")),
+    (PATIENT, "vn-imm-ext-unit-before-2025 Extension.value[x]:pattern", old_unit("00001"), old_unit("00004", f"{CORE}/CodeSystem/vn-ward-cs")),
     (PATIENT, "vn-imm-birth-place", SAME, placed(*ORIGINS[1:])),
     (PATIENT, "vn-imm-birth-registration", SAME, placed(ORIGINS[0], ORIGINS[2])),
     (PATIENT, "vn-imm-native-place", SAME, placed(*ORIGINS[:2], {"url": ORIGINS[2]["url"], "valueAddress": {"extension": UNITS[:1], "country": "VN"}})),
@@ -280,6 +278,8 @@ def kinds(element: Resource, in_extension: bool) -> Iterator[tuple[str, str]]:
         yield "min", "error"
     if any(name.startswith("fixed") for name in element) and not structural:
         yield "fixed", "error"
+    if any(name.startswith("pattern") for name in element):
+        yield "pattern", "error"
     if element.get("binding", {}).get("strength") in ("required", "extensible"):
         yield "binding", "error" if element["binding"]["strength"] == "required" else "warning"
     if element["id"].endswith("[x]") and "type" in element and not in_extension:
@@ -335,3 +335,10 @@ def test_the_programme_has_a_profile_for_each_of_its_types(definitions: Definiti
         for definition in profiles.resources("programme")
         if definition["resourceType"] == "StructureDefinition" and definition["type"] != "Extension"
     }
+
+
+def test_a_commune_of_before_the_reform_stays_right_for_ever(validator: Validator) -> None:
+    resource = changed(PATIENT, old_unit("00001"))
+    assert validator.validate(resource, today="2026-11-22").issues == ()
+    unknown = changed(PATIENT, old_unit("99999"))
+    assert [issue.rule for issue in validator.validate(unknown, today="2026-11-22").issues] == ["Coding.code:unknown"]
