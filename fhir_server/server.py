@@ -40,6 +40,7 @@ class Server:
     keyring: Keyring
     facility_trust: Authorities  # whose certificates facilities sign doses with
     cursor_key: bytes  # signs page links; the same in every process on this database
+    certificate_secret: bytes  # hides who a certificate is of in its identifiers
     pinned: Knowledge | None = None  # what one request works with; None: what is known at the moment
 
     @property
@@ -78,6 +79,7 @@ class Server:
 
     async def close(self) -> None:
         """Let go of the database."""
+        await self.vocabulary.close()
         await self.live.close()
         await self.store.close()
 
@@ -126,6 +128,7 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         if unknown:
             raise NotAPackage(f"FHIR_TYPE_PROFILES names profiles that no package here defines: {', '.join(unknown)}")
         cursor_key = await database.secret("page-links")
+        certificate_secret = await database.secret("certificates")
     except BaseException:
         await database.close()
         raise
@@ -139,4 +142,5 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         keyring=keyring,
         facility_trust=chains.load(settings.facility_trust) if settings.facility_trust else Authorities(),
         cursor_key=cursor_key,
+        certificate_secret=certificate_secret,
     )

@@ -86,7 +86,7 @@ async def issued(
     given = await doses(ctx, patient)
     records = {("Patient", patient): wire.loads(person.raw or b"{}")}
     records |= {(each.type, each.id): wire.loads(each.raw) for each in given if each.raw}
-    issuer = await issuer_of(ctx)
+    issuer = issuer_of(ctx)
     orders = [
         Order(
             records["Patient", patient],
@@ -127,14 +127,14 @@ async def doses(ctx: Context, patient: str) -> list[Stored]:
     return found
 
 
-async def issuer_of(ctx: Context) -> Issuer:
+def issuer_of(ctx: Context) -> Issuer:
     """Return who issues here."""
     server = ctx.server
     return Issuer(
         server.settings.certificate_issuer,
         server.settings.issuer_url.rstrip("/"),
         server.signers,
-        await server.store.secret("certificates"),
+        server.certificate_secret,
     )
 
 

@@ -64,7 +64,7 @@ async def begin(ctx: Context, formats: Sequence[str], target: str | None) -> Job
 
 async def work(ctx: Context, job: Job, owner: str, clock: Callable[[], datetime]) -> None:
     """Work at `job` until no part of it is free; several processes may do so at the same time."""
-    issuer = await issuer_of(ctx)
+    issuer = issuer_of(ctx)
     while part := await ctx.server.store.jobs.take(job.id, owner, clock()):
         going = True
         while going:
