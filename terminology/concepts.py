@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from terminology import folding
 
 Json = dict[str, Any]
 
-VALID_FROM: Final = "validFrom"
-VALID_TO: Final = "validTo"
 PARENT: Final = "parent"
 CHILD: Final = "child"
 GONE: Final = frozenset({"inactive", "retired"})  # values of the property `status` that say the same as `inactive`
@@ -34,10 +32,11 @@ class Concept:
     parents: tuple[str, ...] = ()
     ancestors: frozenset[str] = frozenset()  # all that it is a kind of, without itself
 
-    @cached_property
+    @property
     def code(self) -> str:
         """Its code."""
-        return str(self.json["code"])
+        code: str = self.json["code"]
+        return code
 
     @property
     def display(self) -> str | None:
@@ -50,41 +49,71 @@ class Concept:
         found: list[Json] = self.json.get("designation", [])
         return found
 
-    @cached_property
+    @property
     def properties(self) -> tuple[tuple[str, str], ...]:
         """Its properties and their values as texts."""
-        rows = ((row.get("code"), _value(row)) for row in self.json.get("property", ()))
-        return tuple((code, value) for code, value in rows if isinstance(code, str) and value is not None)
+        return self._facts.properties
 
-    @cached_property
+    @property
     def inactive(self) -> bool:
         """Whether it is no longer to be used."""
-        return any(
-            (code == "inactive" and value == "true") or (code == "status" and value.lower() in GONE)
-            for code, value in self.properties
-        )
+        return self._facts.inactive
 
-    @cached_property
+    @property
     def abstract(self) -> bool:
         """Whether it only groups others."""
-        return any(code in {"notSelectable", "abstract"} and value == "true" for code, value in self.properties)
+        return self._facts.abstract
 
-    @cached_property
+    @property
     def since(self) -> date:
         """The first day on which it holds."""
-        return max((day(value) or date.min for code, value in self.properties if code == VALID_FROM), default=date.min)
+        return self._facts.since
 
-    @cached_property
+    @property
     def until(self) -> date:
         """The last day on which it holds."""
-        found = (day(value, last=True) or date.max for code, value in self.properties if code == VALID_TO)
-        return min(found, default=date.max)
+        return self._facts.until
+
+    @cached_property
+    def _facts(self) -> "_Facts":
+        return _facts(self.json["property"]) if "property" in self.json else _NO_FACTS
 
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The folded words by which it is found: of its code, its display and its further names."""
         texts = [self.code, self.display, *(row.get("value") for row in self.designations)]
         return tuple(dict.fromkeys(word for text in texts if isinstance(text, str) for word in folding.words(text)))
+
+
+class _Facts(NamedTuple):
+    """What the properties of a concept say."""
+
+    properties: tuple[tuple[str, str], ...] = ()
+    inactive: bool = False
+    abstract: bool = False
+    since: date = date.min
+    until: date = date.max
+
+
+_NO_FACTS: Final = _Facts()
+
+
+def _facts(rows: Iterable[Json]) -> _Facts:
+    found = _NO_FACTS
+    pairs = [(str(row.get("code")), value) for row in rows if (value := _value(row)) is not None]
+    for code, value in pairs:
+        match code:
+            case "inactive" | "status" if value == "true" or value.lower() in GONE:
+                found = found._replace(inactive=True)
+            case "notSelectable" | "abstract" if value == "true":
+                found = found._replace(abstract=True)
+            case "validFrom":
+                found = found._replace(since=max(found.since, day(value) or date.min))
+            case "validTo":
+                found = found._replace(until=min(found.until, day(value, last=True) or date.max))
+            case _:
+                pass
+    return found._replace(properties=tuple(pairs))
 
 
 def day(text: str, *, last: bool = False) -> date | None:

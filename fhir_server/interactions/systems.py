@@ -23,8 +23,8 @@ Json = dict[str, Any]
 INLINE: Final = 5_000  # concepts of a code system that a client sends along
 CHILDREN: Final = 1_000  # that a lookup lists
 _ROWS: Final = 2_000  # stored in one go
-_WAITS: Final = 20  # times that a request asks whether another process is done, before it gives up
-_PAUSE: Final = 0.25  # seconds between
+_WAITS: Final = 25  # times that a request asks whether another process is done, before it gives up
+_PAUSE: Final = 0.2  # seconds between
 
 
 class Page(list[Concept]):
@@ -223,9 +223,8 @@ async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
             head = systems.whole(systems.head(shells), built.number, shells)
             return Rows(head, key, built, store)
         if await store.claim(key, url):
-            await _build(ctx, key, url, parts)
-        else:
-            await asyncio.sleep(_PAUSE)
+            ctx.server.vocabulary.at_work(_build(ctx, key, url, parts))
+        await asyncio.sleep(_PAUSE)
     raise Unavailable(
         f"The concepts of {url} are being indexed: ask again in a moment",
         f"Các khái niệm của {url} đang được lập chỉ mục: hãy hỏi lại sau ít giây",
@@ -233,6 +232,7 @@ async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
 
 
 async def _build(ctx: Context, key: str, url: str, parts: Sequence[Candidate]) -> None:
+    """Derive the rows; whoever asked need not wait until they are complete."""
     resources = [resource for part in parts if (resource := await canonicals.whole(ctx, part)) is not None]
     rows = await asyncio.to_thread(concepts, resources)
     head = systems.head(resources)
