@@ -15,6 +15,7 @@ from fhir_server.interactions import read
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.read import Params
 from fhir_server.operations.table import OPERATIONS
+from fhir_server.operations.terminology.capabilities import terminology_capabilities
 from fhir_server.outcome import BadRequest
 from fhir_server.search import matching
 from fhir_server.search.parameters import Catalogue, Parameter, searchable
@@ -52,10 +53,12 @@ def statement(ctx: Context, mode: str = "full", shape: Params = ()) -> Answer:
         raise BadRequest(
             f"mode '{mode[:64]}' is none of {', '.join(MODES)}", f"mode '{mode[:64]}' không thuộc {', '.join(MODES)}"
         )
-    body = _written(mode, server.indexer.catalogue, server.settings, ctx.base_url, ctx.now.date())
-    type = "TerminologyCapabilities" if mode == "terminology" else "CapabilityStatement"
-    whole = Answer(200, body, cache="max-age=300")
-    answer = read.shaped(ctx, type, whole, shape)
+    if mode == "terminology":
+        type, body = "TerminologyCapabilities", wire.dumps(terminology_capabilities(ctx))
+    else:
+        type = "CapabilityStatement"
+        body = _written(mode, server.indexer.catalogue, server.settings, ctx.base_url, ctx.now.date())
+    answer = read.shaped(ctx, type, Answer(200, body, cache="max-age=300"), shape)
     return replace(answer, tag=blake2b(answer.body or b"", digest_size=8).hexdigest())
 
 
@@ -71,8 +74,6 @@ def _written(mode: str, catalogue: Catalogue, settings: Settings, base_url: str,
 
 
 def _statement(mode: str, catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> bytes:
-    if mode == "terminology":
-        return wire.dumps(terminology(base_url, today))
     whole = capabilities(catalogue, settings, base_url, today)
     return wire.dumps(normative(whole) if mode == "normative" else whole)
 
@@ -88,27 +89,16 @@ def normative(statement: Json) -> Json:
     return {**statement, "rest": [{**rest, "resource": resources}]}
 
 
-def terminology(base_url: str, today: date) -> Json:
-    """Return the TerminologyCapabilities resource (https://hl7.org/fhir/R4/terminologycapabilities.html)."""
-    return {"resourceType": "TerminologyCapabilities", **_about(base_url, today), "codeSearch": "explicit"}
-
-
-def _about(base_url: str, today: date) -> Json:
-    return {
-        "status": "active",
-        "date": today.isoformat(),
-        "kind": "instance",
-        "software": {"name": SOFTWARE, "version": version(SOFTWARE)},
-        "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
-    }
-
-
 def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today: date) -> Json:
     """Return the CapabilityStatement resource."""
     definitions = catalogue.definitions
     return {
         "resourceType": "CapabilityStatement",
-        **_about(base_url, today),
+        "status": "active",
+        "date": today.isoformat(),
+        "kind": "instance",
+        "software": {"name": SOFTWARE, "version": version(SOFTWARE)},
+        "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
         "fhirVersion": definitions.version,
         "format": ["application/fhir+json", "json"],
         "patchFormat": ["application/json-patch+json", "application/fhir+json"],
