@@ -69,6 +69,16 @@ PARAMETERS = (
         "vn-sp-coverage-bhyt",
         "The number of a health insurance card — số thẻ BHYT.",
     ),
+    (
+        "device-registration-number",
+        "vn-registration-number",
+        "Device",
+        f"Device.extension.where(url = '{CORE}/StructureDefinition/vn-ext-device-registration-number').value"
+        ".ofType(Identifier)",
+        "vn-sp-device-registration-number",
+        "The registration number of a device — số đăng ký thiết bị. VN Core's parameter of this code selects "
+        "Identifier.value; this one selects the Identifier, so that a system can be named.",
+    ),
 )
 
 OPERATIONS: tuple[tuple[str, str, Text, dict[str, Any], tuple[tuple[str, str, int, str], ...]], ...] = (

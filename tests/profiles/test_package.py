@@ -181,9 +181,19 @@ def test_the_value_sets_are_complete(value_set: str, count: int, definitions: De
     assert sum(len(members) for members in codes.values()) == count
 
 
-def test_the_insurance_parameter_selects_identifiers_so_that_a_system_can_be_named(definitions: Definitions) -> None:
-    for code in ("vn-bhyt", "vn-cccd"):
-        parameter = definitions.search_parameters("Patient")[code]
-        assert parameter.type == "token"
-        assert parameter.expression is not None
-        assert not parameter.expression.endswith(".value")
+@pytest.mark.parametrize(
+    ("type", "code"),
+    [
+        ("Patient", "vn-bhyt"),
+        ("Patient", "vn-cccd"),
+        ("Coverage", "vn-bhyt-card"),
+        ("Device", "vn-registration-number"),
+    ],
+)
+def test_a_parameter_selects_identifiers_so_that_a_system_can_be_named(
+    type: str, code: str, definitions: Definitions
+) -> None:
+    parameter = definitions.search_parameters(type)[code]
+    assert parameter.type == "token"
+    assert parameter.expression is not None
+    assert not parameter.expression.endswith(".value")
