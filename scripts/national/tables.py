@@ -19,7 +19,7 @@ class Facts(NamedTuple):
 
     certainty: str
     sources: tuple[str, ...]
-    date: str = "2026-11-22"
+    date: str = "2026-11"
 
     def extension(self) -> Json:
         """Return the extension that says it."""
