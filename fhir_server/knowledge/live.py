@@ -59,6 +59,7 @@ class Live:
         self._lock = asyncio.Lock()
         self._told: tuple[int, float] = (0, 0.0)
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
         self._news = asyncio.Event()  # something to do before the next look
 
     @property
@@ -78,6 +79,7 @@ class Live:
 
     async def close(self) -> None:
         """Stop, and tell the others."""
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -204,7 +206,7 @@ class Live:
     async def _run(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
         working: asyncio.Task[None] | None = None
         try:
-            while True:
+            while not self._closing:  # a driver that is interrupted may take its cancellation for a failure
                 with suppress(TimeoutError):
                     async with asyncio.timeout(TICK):
                         await self._news.wait()

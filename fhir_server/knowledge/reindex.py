@@ -29,7 +29,7 @@ log = logging.getLogger("fhir_server.reindex")
 
 
 async def work(live: Live) -> bool:
-    """Build the index of every type that needs it and that no other process works at; return whether there was one."""
+    """Build the index of every type that needs it and that no other process works at; return whether one was."""
     owner = str(live.store.node)
     worked = False
     for type, state in (await live.store.indexing.states(open=True)).items():
@@ -37,21 +37,21 @@ async def work(live: Live) -> bool:
         # Other rules than ours: of a process with other settings, or newer than what we know. It is not our work.
         if state.wanted != wanted or not await live.store.indexing.lease(type, owner):
             continue
-        worked = True
         try:
-            await _build(live, type, state, owner)
+            worked |= await _build(live, type, state, owner)
         finally:
             await live.store.indexing.release(type, owner)
     return worked
 
 
-async def _build(live: Live, type: str, state: State, owner: str) -> None:
+async def _build(live: Live, type: str, state: State, owner: str) -> bool:
+    """Go through the resources of `type`; return whether the end was reached."""
     if not await _everybody_writes_so(live, type, state, owner):
-        return
+        return False
     job = await live.store.indexing.start(type, owner)
     knowledge = live.current
     if job is None or knowledge.rules.get(type) != state.wanted:
-        return
+        return False
     log.info("%s: the index is made anew, from resource %d of about %d", type, job.done, job.total)
     loop = asyncio.get_running_loop()
     while page := await live.store.indexing.page(type, job.after, PAGE):
@@ -60,9 +60,10 @@ async def _build(live: Live, type: str, state: State, owner: str) -> None:
         named = (*job.failed, *failed)[:NAMED]
         job = replace(job, after=page[-1].id, done=job.done + len(page), failed=named)
         if not await live.store.indexing.advance(type, owner, job):
-            return  # somebody else has it, or other rules are wanted
+            return False  # somebody else has it, or other rules are wanted
         await asyncio.sleep(loop.time() - begun)  # as long as it worked: requests have the other half
     await _end(live, type, state, owner, job)
+    return True
 
 
 async def _everybody_writes_so(live: Live, type: str, state: State, owner: str) -> bool:
