@@ -49,7 +49,7 @@ class Settings(BaseSettings):
 
     # What it accepts
     packages: Annotated[
-        tuple[Path, ...], Field(description="Further FHIR packages (.tgz or folder), as a JSON array of paths")
+        tuple[Path, ...], Field(description="Further FHIR packages (.tgz, folder, or `moh-ehealth`), as a JSON array")
     ] = ()
     store_packages: Annotated[
         bool, Field(description="Store the packages in force at the start, so that clients can read what they define")
