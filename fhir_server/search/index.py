@@ -88,9 +88,9 @@ class Indexer:
                 _apply(own, values, found)
         if rules.whole:
             _apply(rules.whole, [resource], found)
-        for each in rules.composites:
-            _combine(each, resource, found)
         most = LARGE.get(resource["resourceType"], MOST)
+        for each in rules.composites:
+            _combine(each, resource, found, most)
         if len(found) > most:
             raise Unprocessable(
                 f"The {resource['resourceType']} has {len(found)} searchable values, the limit is {most}: split it",
@@ -148,7 +148,7 @@ def _apply(rules: Iterable[_Rule], values: list[Any], found: set[str]) -> None:
                 found.add(name + PRESENT)
 
 
-def _combine(rule: _Composite, resource: Json, found: set[str]) -> None:
+def _combine(rule: _Composite, resource: Json, found: set[str], most: int) -> None:
     for elements in rule.elements:
         for element in elements([resource]):
             parts = []
@@ -156,6 +156,8 @@ def _combine(rule: _Composite, resource: Json, found: set[str]) -> None:
                 source = [resource if whole else element]
                 parts.append([rest for get, read in readers for value in get(source) for rest in read(value)])
             found.update(rule.name + rest for rest in composite.rests(parts))
+            if len(found) > most:
+                return  # to be refused: pairs multiply
 
 
 def _patient(resource: Json, entries: Iterable[str], links: tuple[str, ...]) -> str | None:

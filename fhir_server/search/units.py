@@ -55,11 +55,13 @@ class _Unknown(ValueError):
     """The code is none of UCUM, or its unit has no place on a scale that begins at zero."""
 
 
-@lru_cache(maxsize=4096)
 def unit(code: str) -> Unit | None:
     """Return what the unit `code` amounts to; None when it is none of UCUM or cannot be converted."""
-    if len(code) > LONGEST:
-        return None
+    return _unit(code) if len(code) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _unit(code: str) -> Unit | None:
     bare = re.sub(r"\{[^{}]*\}\Z", "", code)
     try:
         if bare in _ZEROS:

@@ -132,6 +132,14 @@ def test_a_resource_with_too_many_searchable_values_is_refused() -> None:
         INDEXER.index({"resourceType": "List", "entry": items})
 
 
+def test_pairs_multiply_up_to_the_limit_only() -> None:
+    many = {"coding": [{"system": "http://x", "code": str(n)} for n in range(200)]}
+    quantities = ({"value": n, "system": "http://unitsofmeasure.org", "code": "mg"} for n in range(100))
+    components = [{"code": many, "valueQuantity": each} for each in quantities]
+    with pytest.raises(Unprocessable, match=r"has 1\d{4} searchable values"):  # of 80,000
+        INDEXER.index({"resourceType": "Observation", "code": {"text": "?"}, "component": components})
+
+
 def test_indexing_changes_nothing() -> None:
     before = copy.deepcopy(DOSE)
     INDEXER.index(DOSE)
