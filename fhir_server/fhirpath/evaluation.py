@@ -8,6 +8,7 @@ that has a value too), and what only a terminology or a store could answer, is r
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from fhir_server.fhirpath import functions
@@ -44,6 +45,7 @@ CONSTANTS: Mapping[str, str] = {
     "sct": "http://snomed.info/sct",
     "loinc": "http://loinc.org",
 }
+MAX_REPEATED = 100_000  # items that repeat() may find
 CORE = "http://hl7.org/fhir/"
 SYSTEM_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -120,6 +122,15 @@ def _step(source: Node, then: Member | Call | This, names: Names) -> Evaluate:
     if isinstance(then, Call) and then.name in ("ofType", "as") and len(then.arguments) == 1:
         return _typed("as", source, type_name(then.arguments[0]), names)
     first = _node(source, names)
+    if then in (Member("extension"), Member("id")) or (isinstance(then, Call) and then.name == "extension"):
+        # Of a primitive with a value both lie beside it, under `_name`.
+        match source:
+            case Member(name) if name not in names.resources:
+                first = _with_extras(name, lambda this, around: this, first)
+            case Step(before, Member(name)):
+                first = _with_extras(name, _node(before, names), first)
+            case _:
+                pass
     if isinstance(then, Call):
         function = _function(then.name, then.arguments, names)
         return lambda this, around: function(first(this, around), this, around)
@@ -127,6 +138,21 @@ def _step(source: Node, then: Member | Call | This, names: Names) -> Evaluate:
         return first
     child = _member(then.name, names)
     return lambda this, around: child(first(this, around))
+
+
+def _with_extras(name: str, holders: Evaluate, values: Evaluate) -> Evaluate:
+    """Compile the child `name` with each primitive replaced by what lies beside it; objects stay."""
+    extras = "_" + name
+
+    def evaluate(this: Values, around: Around) -> Values:
+        found: Values = [value for value in values(this, around) if type(value) in (dict, Bare)]
+        for holder in holders(this, around):
+            beside = holder.get(extras) if type(holder) is dict and holder.get(name) is not None else None
+            each = beside if type(beside) is list else [beside]
+            found += [Bare(one) for one in each if type(one) is dict]
+        return found
+
+    return evaluate
 
 
 def _call(name: str, arguments: tuple[Node, ...], names: Names) -> Evaluate:
@@ -529,13 +555,29 @@ def _repeat(projection: Evaluate) -> Function:
 
     def evaluate(values: Values, this: Values, around: Around) -> Values:
         found: Values = []
-        level = [each for value in values for each in projection([value], around)]
-        while level:
-            found.extend(level)
-            level = [each for value in level for each in projection([value], around)]
+        level = values
+        while level and len(found) < MAX_REPEATED:
+            level = _unknown_yet([each for value in level for each in projection([value], around)], found)
+            found += level
         return found
 
     return evaluate
+
+
+def _unknown_yet(values: Values, found: Values) -> Values:
+    """Return the values that are not among `found`: the same object, or an equal primitive."""
+    known = {_identity(value) for value in found}
+    new = []
+    for value in values:
+        key = _identity(value)
+        if key not in known:
+            known.add(key)
+            new.append(value)
+    return new
+
+
+def _identity(value: Any) -> tuple[type, Any]:
+    return type(value), value if isinstance(value, str | int | Decimal) else id(value)
 
 
 def _iif(condition: Evaluate, then: Evaluate, otherwise: Evaluate | None) -> Function:

@@ -49,7 +49,15 @@ def equal(left: Values, right: Values) -> bool | None:
     """`=`: None when one side has no value."""
     if not left or not right or type(left[0]) is Bare or type(right[0]) is Bare:
         return None
+    if len(left) == 1 and len(right) == 1 and left != right and _timed(left[0]) | _timed(right[0]):
+        found = order(left, right)
+        return None if found is None else found == 0
     return len(left) == len(right) and all(same(one, other) for one, other in zip(left, right, strict=True))
+
+
+def _timed(value: Any) -> bool:
+    """Return whether `value` is a date with a time: the same moment is written in several ways."""
+    return type(value) is str and value[10:11] == "T" and TEMPORAL(value) is not None
 
 
 def equivalent(left: Values, right: Values) -> bool:

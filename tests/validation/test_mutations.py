@@ -137,8 +137,6 @@ MANDATORY = {
         "patient",
         "occurrenceDateTime",
         "lotNumber",
-        "location",
-        "protocolApplied",
     ),
 }
 

@@ -1,6 +1,5 @@
 """https://hl7.org/fhir/R4/profiling.html#slicing"""
 
-
 from typing import Any
 
 import pytest
