@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/capabilitystatement.html
 """
 
+import json
 from typing import Any
 
 import httpx
@@ -46,17 +47,25 @@ async def test_every_type_of_r4_that_can_be_stored_is_there(statement: Json) -> 
     assert types >= OWN
 
 
+async def statuses(client: httpx.AsyncClient, *entries: Json) -> list[str]:
+    """Return the status of each entry of a batch: the same corridor as a request each, in a tenth of the time."""
+    answer = await client.post("/fhir", json=bundle("batch", *entries))
+    assert answer.status_code == 200, answer.text
+    return [row["response"]["status"][:3] for row in answer.json()["entry"]]
+
+
 async def test_every_type_does_what_it_claims(client: httpx.AsyncClient, statement: Json) -> None:
     for row in statement["rest"][0]["resource"]:
         type = row["type"]
         assert {each["code"] for each in row["interaction"]} >= {"read", "vread", "create", "update", "search-type"}
-        read, versions = await client.get(f"/fhir/{type}/none"), await client.get(f"/fhir/{type}/none/_history")
-        vread, deleted = await client.get(f"/fhir/{type}/none/_history/1"), await client.delete(f"/fhir/{type}/none")
-        assert [each.status_code for each in (read, vread, versions, deleted)] == [404, 404, 404, 204], type
-        empty = await client.post(f"/fhir/{type}", json={"resourceType": type, "id": "x", "nonsense": 1})
-        assert empty.status_code == 422, type  # read and judged as what it is
-        page = await client.get(f"/fhir/{type}")
-        assert (page.status_code, page.json()["type"]) == (200, "searchset"), type
+        found = await statuses(
+            client,
+            *(entry("GET", f"{type}/none{more}") for more in ("", "/_history", "/_history/1")),
+            entry("DELETE", f"{type}/none"),
+            entry("POST", type, {"resourceType": type, "id": "x", "nonsense": 1}),  # read and judged as what it is
+            *(entry("GET", url) for url in (type, f"{type}/_history")),
+        )
+        assert found == ["404", "404", "404", "204", "422", "200", "200"], type
 
 
 def value(parameter: Json) -> str:
@@ -100,13 +109,15 @@ async def test_every_operation_exists_where_it_is_claimed(client: httpx.AsyncCli
     claimed: set[tuple[str | None, str]] = {(None, each["name"]) for each in rest.get("operation", ())}
     claimed |= {(row["type"], each["name"]) for row in rest["resource"] for each in row.get("operation", ())}
     assert {name for _, name in claimed} >= {"validate", "issue-certificate", "immunization-status"}
-    for type, name in claimed:
-        steps = [type, f"${name}"] if type else [f"${name}"]
-        at_type = await client.post(f"/fhir/{'/'.join(steps)}", json={"resourceType": "Parameters"})
-        at_one = await client.post(f"/fhir/{type or 'Patient'}/none/${name}", json={"resourceType": "Parameters"})
-        exists = [answer for answer in (at_type, at_one) if "does not exist at this address" not in answer.text]
-        assert exists, (type, name)
-        assert all(answer.status_code < 500 for answer in (at_type, at_one)), (type, name)
+    for name in sorted({name for _, name in claimed}):
+        types = [type for type, each in claimed if each == name]
+        addresses = [(f"{type}/${name}" if type else f"${name}", f"{type or 'Patient'}/none/${name}") for type in types]
+        flat = [entry("POST", url, {"resourceType": "Parameters"}) for pair in addresses for url in pair]
+        answer = await client.post("/fhir", json=bundle("batch", *flat))
+        rows = [json.dumps(row["response"]) for row in answer.json()["entry"]]
+        for type, *pair in zip(types, rows[::2], rows[1::2], strict=True):
+            assert [row for row in pair if "does not exist at this address" not in row], (type, name)
+            assert not [row for row in pair if '"status": "5' in row], (type, name)
 
 
 async def test_batch_and_transaction_exist(client: httpx.AsyncClient, statement: Json) -> None:
