@@ -209,12 +209,11 @@ def _word(*allowed: str) -> Callable[[_Draft, str, str], str]:
 
 def _elements(draft: _Draft, name: str, text: str) -> tuple[str, ...]:
     """Read `name,Type.name`; of the elements that are named with a type, keep those of the type searched."""
-    known = {type: _members(draft, type) for type in draft.among}
     wanted = []
     for part in filter(None, map(str.strip, text.split(","))):
         type, dot, element = part.rpartition(".")
-        there_are = known.get(type, set()) if dot else set().union(*known.values())
-        if element not in there_are:
+        meant = draft.among & {type} if dot else (draft.type, *draft.among)
+        if not any(element in _members(draft, each) for each in meant):
             types = ", ".join(sorted(draft.among))[:LISTED]
             listed = ", ".join(sorted(_members(draft, draft.type)))
             raise _invalid(
