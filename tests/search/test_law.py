@@ -60,6 +60,7 @@ class Asking(NamedTuple):
             if not following:
                 return found
             assert page  # a link leads on from something
+            assert len(found) < 200  # and not for ever
             parameters = parse_qsl(urlsplit(following[0]).query)
 
 
