@@ -1,11 +1,23 @@
-"""Certificates issued and verified, for each second of one core."""
+"""Certificates issued and verified, for each second of one core, beside the bare signatures in them; revocation."""
 
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
+import os
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from scripts.bench.serving import rate, tell
-from signing import development, hc1, verify
+from signing import algorithms, cose, development, hc1, offline, shc, vdsnc
+from signing.algorithms import ES256, PS256
+from signing.did import Pin
+from signing.keys import SigningKey
+from signing.revocation import Revoked
+from signing.rules import Rulebook
+from signing.trust import TrustList
+from signing.verify import verify
 
 DOSE = {
     "tg": "840539006",
@@ -25,20 +37,105 @@ PAYLOAD = {
     "dob": "1988-04-02",
     "v": [DOSE],
 }
+_IMMUNIZATION = {
+    "resourceType": "Immunization",
+    "status": "completed",
+    "vaccineCode": {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "208"}]},
+    "patient": {"reference": "resource:0"},
+    "occurrenceDateTime": "2022-01-15",
+}
+_PATIENT = {
+    "resourceType": "Patient",
+    "name": [{"family": "Trần", "given": ["Thị Bích Hằng"]}],
+    "birthDate": "1988-04-02",
+}
+BUNDLE = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {"fullUrl": "resource:0", "resource": _PATIENT},
+        {"fullUrl": "resource:1", "resource": _IMMUNIZATION},
+    ],
+}
+SEAL = {
+    "uvci": "VN0123456789",
+    "pid": {"n": "TRAN THI BICH HANG", "dob": "1988-04-02"},
+    "ve": [
+        {"des": "XM68M6", "nam": "Comirnaty", "dis": "RA01.0", "vd": [{"dvc": "2022-01-15", "seq": 1, "ctr": "VNM"}]}
+    ],
+}
+ISSUER = "https://example.vn"
+HASHES = 1_000_000
+_ECDSA = ec.ECDSA(SHA256())
 
 
 def run() -> None:
-    """Print a table: algorithm, issued and verified a second."""
+    """Print two tables: rates by format beside those of the bare signatures, and what a million revocations take."""
+    now = datetime.now(UTC)
+    authority = development.authority(now)
+    keys = {algorithm: development.signer(authority, now, algorithm) for algorithm in (ES256, PS256)}
     tell("| certificate | issued a second and core | verified a second and core |")
     tell("|---|---|---|")
-    for name, algorithm in (("HC1, ES256 (P-256)", -7), ("HC1, PS256 (RSA-2048)", -37)):
-        issued, verified = _hc1(algorithm, datetime.now(UTC))
-        tell(f"| {name} | {issued:,.0f} | {verified:,.0f} |")
+    for name, key, issue in _formats(keys, now):
+        trust, text = TrustList([key.signer]), issue()
+        assert verify(text, trust, now).valid
+        tell(f"| {name} | {rate(issue):,.0f} | {rate(lambda text=text, trust=trust: verify(text, trust, now)):,.0f} |")  # type: ignore[misc]
+    for name, sign, check in _bare(keys):
+        tell(f"| {name} | {rate(sign):,.0f} | {rate(check):,.0f} |")
+    _revocation(keys[ES256], now)
 
 
-def _hc1(algorithm: int, now: datetime) -> tuple[float, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        key = development.generate(Path(folder) / "keys", now, algorithm)
-    trust = verify.TrustList([key.signer])
-    text = hc1.issue(PAYLOAD, key, now).text
-    return rate(lambda: hc1.issue(PAYLOAD, key, now)), rate(lambda: verify.verify(text, trust, now))
+def _formats(keys: dict[int, SigningKey], now: datetime) -> list[tuple[str, SigningKey, Callable[[], str]]]:
+    ec_key, rsa_key = keys[ES256], keys[PS256]
+    return [
+        ("HC1, ES256 (P-256)", ec_key, lambda: hc1.issue(PAYLOAD, ec_key, now).text),
+        ("HC1, PS256 (RSA-2048)", rsa_key, lambda: hc1.issue(PAYLOAD, rsa_key, now).text),
+        ("SMART Health Card", ec_key, lambda: shc.issue(BUNDLE, ec_key, now, ISSUER).jws),
+        ("VDS-NC", ec_key, lambda: vdsnc.issue(SEAL, ec_key, now, "VNM")),
+    ]
+
+
+def _bare(keys: dict[int, SigningKey]) -> list[tuple[str, Callable[[], object], Callable[[], object]]]:
+    """Return what the library of cryptography alone does: the ceiling of the rates above."""
+    message = cose.sign(keys[ES256], b"x" * 300)
+    private = keys[ES256].private_key
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    public, der = private.public_key(), private.sign(message, _ECDSA)
+    rsa_public, rsa_signature = keys[PS256].signer.public_key, keys[PS256].sign(message)
+    return [
+        (
+            "only the signature, ES256",
+            lambda: private.sign(message, _ECDSA),
+            lambda: public.verify(der, message, _ECDSA),
+        ),
+        (
+            "only the signature, PS256",
+            lambda: keys[PS256].sign(message),
+            lambda: algorithms.verifies(rsa_public, rsa_signature, message),
+        ),
+    ]
+
+
+def _revocation(key: SigningKey, now: datetime) -> None:
+    random = os.urandom(16 * HASHES)
+    hashes = [random[at : at + 16] for at in range(0, len(random), 16)]
+    tracemalloc.start()
+    revoked = Revoked(hashes)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    bundle = offline.Bundle(TrustList([key.signer]), revoked, Rulebook((), {}), now, now + timedelta(days=1), ISSUER)
+    start = perf_counter()
+    text = offline.make(bundle, key)
+    made = perf_counter()
+    offline.read(text, [Pin(key.signer.public_key)])
+    read = perf_counter()
+    wanted = hashes[HASHES // 2]
+    good = hc1.issue(PAYLOAD, key, now).text
+    trust = TrustList([key.signer])
+    tell("")
+    tell(f"| {HASHES:,} revoked hashes | |")
+    tell("|---|---|")
+    tell(f"| memory of the verifier | {held / 1e6:.1f} MB |")
+    tell(f"| offline bundle | {len(text) / 1e6:.1f} MB, made in {made - start:.1f} s, read in {read - made:.1f} s |")
+    tell(f"| look-ups a second | {rate(lambda: wanted in revoked):,.0f} |")
+    tell(f"| HC1, ES256, verified a second and core | {rate(lambda: verify(good, trust, now, revoked=revoked)):,.0f} |")
