@@ -80,7 +80,6 @@ class Server:
     async def close(self) -> None:
         """Let go of the database."""
         await self.vocabulary.close()
-        await self.vocabulary.close()
         await self.live.close()
         await self.store.close()
 

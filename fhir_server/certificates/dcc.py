@@ -37,11 +37,19 @@ def payload(
 
     Raise Unprocessable with every reason at once when there is none, or when a part of it is missing.
     """
-    counted = completed(target or COVID_19, immunizations)
+    wanted = target or COVID_19
+    counted = completed(wanted, immunizations)
+    return certified(patient, counted, target=wanted, issuer=issuer, uvci=uvci, country=country)
+
+
+def certified(
+    patient: Mapping[str, Any], counted: Sequence[Dose], *, target: str, issuer: str, uvci: str, country: str = "VN"
+) -> dict[str, Any]:
+    """Return the certificate of the last of the `counted` doses; raise Unprocessable when a part of it is missing."""
     dose = counted[-1]
     name = names.choose(patient.get("name", ()))
     birth_date = patient.get("birthDate")
-    made = product(dose, target or COVID_19)
+    made = product(dose, target)
     number = doses.number(dose, counted)
     reasons = [
         *([] if name else [NO_NAME]),

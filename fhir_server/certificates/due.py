@@ -62,7 +62,7 @@ def due(person: Person, formats: Sequence[str], target: str | None, now: datetim
 def issue(wanted: Due, person: Person, target: str | None, issuer: Issuer, now: datetime) -> tuple[str, Written]:
     """Return the identifier and the certificate; raise Unprocessable or Refused when it cannot be issued."""
     identifier = _identifier(wanted, issuer.secret)
-    order = Order(person.patient, person.immunizations, target, identifier, now)
+    order = Order(person.patient, person.immunizations, target, identifier, now, doses=wanted.doses)
     return identifier, FORMATS[wanted.format].write(order, issuer)
 
 

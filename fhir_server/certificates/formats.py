@@ -46,6 +46,7 @@ class Order:
     now: datetime
     algorithm: int | None = None  # ES256 or PS256; None: that of the newest key
     identity: tuple[str, ...] = IDENTITY
+    doses: tuple[Dose, ...] = ()  # what Format.attest says, when it is known already
 
 
 class Written(NamedTuple):
@@ -77,15 +78,15 @@ def _dcc_doses(target: str | None, immunizations: Sequence[Json]) -> list[Dose]:
 
 def _hc1(order: Order, issuer: Issuer) -> Written:
     target = order.target or dcc.COVID_19
-    payload = dcc.payload(order.patient, order.immunizations, target=target, issuer=issuer.name, uvci=order.uvci)
-    counted = dcc.completed(target, order.immunizations)
+    counted = order.doses or _dcc_doses(target, order.immunizations)
+    payload = dcc.certified(order.patient, counted, target=target, issuer=issuer.name, uvci=order.uvci)
     key = issuer.keys.signer(order.now, order.algorithm)
     made = hc1.issue(payload, key, order.now)
     return _signed(made, key, target, counted, order.uvci)
 
 
 def _icvp(order: Order, issuer: Issuer) -> Written:
-    counted = icvp.attested(order.target, order.immunizations)
+    counted = order.doses or icvp.attested(order.target, order.immunizations)
     payload = icvp.payload(order.patient, counted, target=order.target, issuer=issuer.name)
     key = issuer.keys.signer(order.now, order.algorithm)
     made = hc1.issue(payload, key, order.now, kind=cwt.ICVP)
@@ -98,7 +99,7 @@ def _signed(made: hc1.Issued, key: SigningKey, disease: str, counted: Sequence[D
 
 
 def _shc(order: Order, issuer: Issuer) -> Written:
-    counted = shc.attested(order.target, order.immunizations)
+    counted = order.doses or shc.attested(order.target, order.immunizations)
     key = _elliptic(order, issuer)
     issued = order.now.replace(microsecond=0)
     expires = hc1.expiry(issued, key)
@@ -111,7 +112,7 @@ def _shc(order: Order, issuer: Issuer) -> Written:
 
 def _vds_nc(order: Order, issuer: Issuer) -> Written:
     target = order.target or dcc.COVID_19
-    counted = dcc.completed(target, order.immunizations)
+    counted = order.doses or _dcc_doses(target, order.immunizations)
     key = _elliptic(order, issuer)
     issued = order.now.replace(microsecond=0)
     text = seals.issue(
