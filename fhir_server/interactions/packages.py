@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from fhir_server import wire
 from fhir_server.definitions.package import Package
 from fhir_server.interactions import write
-from fhir_server.knowledge import PACKAGE
+from fhir_server.knowledge import PACKAGE, package_of
 from fhir_server.outcome import Conflict, Issue, NotFound, Unprocessable
 from fhir_server.server import Context
 from fhir_server.store import Member, Put, Record, Stored, VersionConflict
@@ -47,8 +47,11 @@ async def add(ctx: Context, package: Package, *, trusted: bool = False) -> Added
     """Store `package` in place of any other version of it, and put it in force.
 
     Raise Conflict while another one is being changed, Unprocessable with every issue when it is none for R4 or holds
-    invalid resources; those of a `trusted` package are not looked at.
+    invalid resources. A `trusted` package is one that is in force from files: its resources are not looked at, and they
+    give way to what is stored in their place by others.
     """
+    if not trusted:
+        _require_not_shipped(ctx, package.name)
     _require_r4(package)
     resources, left_out = _defining(ctx, package)
     if not trusted:
@@ -62,7 +65,7 @@ async def add(ctx: Context, package: Package, *, trusted: bool = False) -> Added
         members: list[Member] = []
         written = 0
         for part in _parts(resources):
-            puts, kept = await _write(ctx, part)
+            puts, kept = await _write(ctx, await _not_of_others(ctx, part, package.name) if trusted else part)
             written += len(puts)
             members += [Member(put.new.type, put.new.id, put.new.version) for put in puts]
             members += [Member(stored.type, stored.id, stored.version) for stored in kept]
@@ -78,6 +81,7 @@ async def remove(ctx: Context, name: str, version: str | None = None) -> int:
 
     Raise NotFound when it is not stored (in this version), Conflict while another one is being changed.
     """
+    _require_not_shipped(ctx, name)
     async with _changing(ctx):
         record = await ctx.server.store.packages.record(name)
         if record is None or version not in {None, record.version}:
@@ -104,6 +108,16 @@ async def _changing(ctx: Context) -> AsyncIterator[str]:
         yield owner
     finally:
         await ctx.server.store.processes.changed(owner)
+
+
+def _require_not_shipped(ctx: Context, name: str) -> None:
+    if name in ctx.server.live.sources.packages:
+        raise Unprocessable(
+            f"{name} ships with the server or is named in FHIR_PACKAGES: change it there. A package of another name "
+            "whose canonical URLs are the same overrides it",
+            f"{name} đi kèm máy chủ hoặc nằm trong FHIR_PACKAGES: hãy thay đổi tại đó. Gói tên khác có cùng URL "
+            "canonical sẽ thay thế nó",
+        )
 
 
 def _require_r4(package: Package) -> None:
@@ -205,6 +219,20 @@ def _parts(resources: dict[Key, Json]) -> Iterator[dict[Key, Json]]:
     yield part
 
 
+async def _not_of_others(ctx: Context, part: dict[Key, Json], name: str) -> dict[Key, Json]:
+    """Return those of `part` in whose place is nothing, or what the package `name` wrote and nobody changed."""
+    former = await ctx.server.store.packages.record(name)
+    versions = {(each.type, each.id): each.version for each in former.members} if former else {}
+    stored = await ctx.server.store.read_many(part)
+    return {
+        key: resource
+        for key, resource in part.items()
+        if (found := stored.get(key)) is None
+        or found.raw is None
+        or _is_own(found, Member(*key, versions.get(key, 0)), name)
+    }
+
+
 async def _write(ctx: Context, part: dict[Key, Json]) -> tuple[list[Put], list[Stored]]:
     """Store those of `part` that are new or changed; return what was written and what stayed as it was."""
     for _ in range(ATTEMPTS):
@@ -249,5 +277,4 @@ def _is_own(stored: Stored, member: Member, name: str) -> bool:
     """Return whether `stored` is the version that the package wrote, and no other one has taken it over."""
     if stored.raw is None or member.version not in {0, stored.version}:
         return False
-    tags = wire.loads(stored.raw).get("meta", {}).get("tag", ())
-    return any(tag.get("system") == PACKAGE and str(tag.get("code")).partition("#")[0] == name for tag in tags)
+    return package_of(wire.loads(stored.raw)) == name

@@ -11,6 +11,7 @@ A `Knowledge` never changes; every request works with one, from its beginning to
 
 from fhir_server.knowledge import reindex
 from fhir_server.knowledge.built import WATCHED, Knowledge, Sources, packaged, sources_of
-from fhir_server.knowledge.live import PACKAGE, Live
+from fhir_server.knowledge.live import Live
+from fhir_server.knowledge.stored import PACKAGE, package_of
 
-__all__ = ["PACKAGE", "WATCHED", "Knowledge", "Live", "Sources", "packaged", "reindex", "sources_of"]
+__all__ = ["PACKAGE", "WATCHED", "Knowledge", "Live", "Sources", "package_of", "packaged", "reindex", "sources_of"]

@@ -13,33 +13,20 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
-from typing import Any, NamedTuple
 
 import orjson
 
-from fhir_server.knowledge.built import WATCHED, Knowledge, Sources, knowledge_of
+from fhir_server.knowledge.built import Knowledge, Sources, knowledge_of
+from fhir_server.knowledge.stored import StoredDefinitions
 from fhir_server.outcome import FhirError
-from fhir_server.search import custom
 from fhir_server.search.parameters import Building
+from fhir_server.search.rules import FORMATS
 from fhir_server.store import State, Store
-
-Json = dict[str, Any]
-Key = tuple[str, str]  # resource type, id
 
 TICK = 0.4  # seconds between looks at what others have stored
 TELL = 2.0  # seconds after which a process repeats that it is there
-LARGEST = 4 * 1024 * 1024  # bytes of a definition; larger ones are for the terminology service alone
-PACKAGE = "https://fhir.tiemchung.vn/CodeSystem/package"  # of the tag that says which package a resource came with
 
 log = logging.getLogger("fhir_server.knowledge")
-
-
-class _Stored(NamedTuple):
-    """A definition as it is stored."""
-
-    sequence: int
-    package: str | None  # that it came with
-    resource: Json | None  # None: not in force in any case
 
 
 class Live:
@@ -48,10 +35,7 @@ class Live:
     def __init__(self, store: Store, sources: Sources):
         self.store = store
         self.sources = sources
-        # What the entries of a resource depend on besides definitions: processes that differ in it wait for each other.
-        self.environment = blake2b(f"{sources.configured_url} {sources.zone.key}".encode(), digest_size=8).hexdigest()
-        self._stored: dict[Key, _Stored] = {}
-        self._packages: frozenset[str] = frozenset()
+        self._stored = StoredDefinitions(store, sources.packages)
         self._complete: Knowledge | None = None  # as if everything were built
         self._current: Knowledge | None = None
         self._unbuilt: dict[str, dict[str, Building]] = {}
@@ -67,6 +51,13 @@ class Live:
         """What new requests work with."""
         assert self._current is not None, "open() comes first"
         return self._current
+
+    @property
+    def environment(self) -> str:
+        """What entries depend on besides what is stored: processes wait for those that differ in it."""
+        shipped = [[each["url"], each.get("expression", "")] for each in self.current.shipped.parameters]
+        facts = [self.sources.configured_url, self.sources.zone.key, FORMATS, shipped]
+        return blake2b(orjson.dumps(facts), digest_size=8).hexdigest()
 
     async def open(self) -> None:
         """Take up what is stored; raise Unavailable."""
@@ -120,12 +111,8 @@ class Live:
             now = await self.store.processes.current()
             if self._complete is not None and (now.changing or now.number <= self._complete.generation):
                 return
-            only_parameters = not await self._read()
-            found = [each.resource for each in sorted(self._stored.values(), key=_precedence) if self._in_force(each)]
-            stored = [resource for resource in found if resource is not None]
-            knowledge = await asyncio.to_thread(
-                knowledge_of, self.sources, stored, now.number, self._complete, only_parameters=only_parameters
-            )
+            only_parameters = not await self._stored.read()
+            knowledge = await asyncio.to_thread(self._made, now.number, only_parameters)
             states = await self._record(knowledge)
             self._complete = knowledge
             self._take(_unbuilt(knowledge, states), anew=True)
@@ -133,36 +120,9 @@ class Live:
             log.warning("SearchParameter %s is stored but cannot be searched by: %s", url, issues[0].en)
         await self._tell()
 
-    async def _read(self) -> bool:
-        """Read the definitions that are new or changed; return whether other than search parameters are among them."""
-        packages = await self.store.packages.names()
-        told = await self.store.packages.definitions(sorted(WATCHED), LARGEST)
-        gone = self._stored.keys() - told.keys()
-        changed = {
-            key for key, sequence in told.items() if key not in self._stored or self._stored[key].sequence != sequence
-        }
-        read = await self.store.read_many(changed)
-        for key in gone:
-            del self._stored[key]
-        for key in changed:
-            stored = read.get(key)
-            if stored is not None and stored.raw is not None:
-                self._stored[key] = self._definition(stored.sequence, orjson.loads(stored.raw))
-        others = packages != self._packages
-        self._packages = packages
-        return others or any(type != "SearchParameter" for type, _ in (*gone, *changed))
-
-    def _definition(self, sequence: int, resource: Json) -> _Stored:
-        tags = resource.get("meta", {}).get("tag", ())
-        codes = [str(tag.get("code", "")) for tag in tags if tag.get("system") == PACKAGE]
-        package = codes[0].partition("#")[0] if codes else None
-        useful = bool(resource.get("url")) and package not in self.sources.packages
-        if resource["resourceType"] == "SearchParameter":
-            useful = useful and (package is not None or custom.in_force(resource))
-        return _Stored(sequence, package, resource if useful else None)
-
-    def _in_force(self, stored: _Stored) -> bool:
-        return stored.package is None or stored.package in self._packages
+    def _made(self, generation: int, only_parameters: bool) -> Knowledge:
+        stored = self._stored.in_force()
+        return knowledge_of(self.sources, stored, generation, self._complete, only_parameters=only_parameters)
 
     async def _record(self, knowledge: Knowledge) -> Mapping[str, State]:
         """Record the rules that follow from `knowledge`, before anything is written by them; return the states."""
@@ -232,11 +192,6 @@ class Live:
             log.warning("the index cannot be built at this moment: %s", error)
         except Exception:
             log.exception("the index cannot be built")
-
-
-def _precedence(stored: _Stored) -> tuple[bool, int]:
-    """What somebody stored counts more than what came with a package, later more than earlier."""
-    return stored.package is None, stored.sequence
 
 
 def _unbuilt(knowledge: Knowledge, states: Mapping[str, State]) -> dict[str, dict[str, Building]]:

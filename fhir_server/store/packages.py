@@ -49,12 +49,6 @@ class Packages:
         self._records = layout.database["packages"]
         self._milliseconds = milliseconds
 
-    async def names(self) -> frozenset[str]:
-        """Return the names of the packages that are complete."""
-        with answering():
-            documents = await self._records.find({"complete": True}, {"_id": 1}).to_list()
-        return frozenset(document["_id"] for document in documents)
-
     async def records(self) -> list[Record]:
         """Return the packages that are stored, complete or not, by name."""
         with answering():

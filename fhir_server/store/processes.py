@@ -22,8 +22,8 @@ from fhir_server.store.failures import answering
 
 Document = dict[str, Any]
 
-ALIVE = 20  # seconds after which a process that is not heard of counts as dead
-SILENT = 10  # seconds after which a process that could not make itself heard stops writing
+ALIVE = 60  # seconds after which a process that is not heard of counts as dead
+SILENT = 30  # seconds after which a process that could not make itself heard stops writing
 _CURRENT = {"_id": "current"}
 
 

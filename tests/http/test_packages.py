@@ -32,7 +32,7 @@ def manifest(name: str, version: str = "1.0.0", **more: Any) -> Json:
     return {"name": name, "version": version, "canonical": canonical, "fhirVersions": ["4.0.1"], **more}
 
 
-def profile(name: str, **changes: Any) -> Json:
+def profile(name: str, /, **changes: Any) -> Json:
     """A profile with the id `patient` of the package `name`: every Patient has a birth date."""
     return {
         "resourceType": "StructureDefinition",
@@ -197,6 +197,19 @@ async def test_what_somebody_changed_or_stored_himself_stays_when_the_package_go
     assert (await client.get(f"/fhir/CodeSystem/{own}")).status_code == 200
 
 
+async def test_what_somebody_changes_of_a_package_is_in_force(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    await add(client, tgz(tmp_path, manifest("a.example"), profile("a.example")))
+    url = "http://a.example/fhir/StructureDefinition/patient"
+    assert not await conforms(client, url, WITHOUT)
+    changed = (await client.get("/fhir/StructureDefinition/a.example.fhir.patient")).json()
+    del changed["differential"]["element"][1]
+    put = await client.put("/fhir/StructureDefinition/a.example.fhir.patient", json=changed)
+    assert put.status_code == 200, put.text
+    assert await conforms(client, url, WITHOUT)
+    assert told(await remove(client, "a.example"))["removed"] == 0
+    assert await conforms(client, url, WITHOUT)
+
+
 async def test_a_package_takes_over_what_another_one_defines_too(client: httpx.AsyncClient, tmp_path: Path) -> None:
     both = profile("a.example")
     await add(client, tgz(tmp_path, manifest("a.example"), both))
@@ -322,6 +335,26 @@ async def test_what_ships_can_be_read_and_a_second_start_writes_nothing(mongodb_
     async with serving(mongodb_uri, name, store_packages=True) as client:
         [newest] = (await client.get("/fhir/_history?_count=1")).json()["entry"]
         assert newest["resource"]["id"] == person  # nothing was written since
+
+
+async def test_what_ships_gives_way_to_an_official_package_and_cannot_be_removed(
+    mongodb_uri: str, name: str, tmp_path: Path
+) -> None:
+    shipped = json.loads((profiles.path("vn-core") / "StructureDefinition-vn-core-patient.json").read_bytes())
+    official = profile("vn.core.official", url=shipped["url"], name="Official")
+    async with serving(mongodb_uri, name, store_packages=True) as client:
+        own_name = str(profiles.manifest("vn-core")["name"])
+        assert (await remove(client, own_name)).status_code == 422
+        assert (await add(client, tgz(tmp_path, manifest(own_name, "9"), profile(own_name)))).status_code == 422
+        assert told(await add(client, tgz(tmp_path, manifest("vn.core.official"), official)))["written"] == 1
+        assert not await conforms(client, official["url"], WITHOUT)
+    with MongoClient[Json](mongodb_uri) as admin:  # as if another version of what ships came with the next start
+        admin[name]["packages"].update_one({"_id": own_name}, {"$set": {"digest": "another"}})
+    async with serving(mongodb_uri, name, store_packages=True) as client:
+        [row] = (await client.get(f"/fhir/StructureDefinition?url={official['url']}")).json()["entry"]
+        assert row["resource"]["name"] == "Official"
+        assert not await conforms(client, official["url"], WITHOUT)
+        assert told(await remove(client, "vn.core.official"))["removed"] == 1
 
 
 async def test_the_command_line_does_the_same(client: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""The definitions that are stored: which of them are in force, and in what order they count.
+
+https://hl7.org/fhir/R4/conformance-module.html
+
+What somebody stored, or changed, counts more than what came with a package; later more than earlier. A resource belongs
+to a package as long as it is the version that the package wrote. Packages that are in force from files are taken from
+there, and those of which not all is stored are not in force.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import orjson
+
+from fhir_server.knowledge.built import WATCHED
+from fhir_server.search import custom
+from fhir_server.store import Record, Store, Stored
+
+Json = dict[str, Any]
+Key = tuple[str, str]  # resource type, id
+
+LARGEST = 4 * 1024 * 1024  # bytes of a definition; larger ones are for the terminology service alone
+PACKAGE = "https://fhir.tiemchung.vn/CodeSystem/package"  # of the tag that says which package a resource came with
+
+
+class _Known(NamedTuple):
+    """A definition as it is stored."""
+
+    sequence: int
+    version: int
+    package: str | None  # that its tag names
+    raw: bytes
+
+
+class StoredDefinitions:
+    """The definitions in the store as they were last read; packages `elsewhere` are in force from files."""
+
+    def __init__(self, store: Store, elsewhere: frozenset[str]):
+        self._store = store
+        self._elsewhere = elsewhere
+        self._known: dict[Key, _Known] = {}
+        self._owners: dict[tuple[str, Key], tuple[int, bool]] = {}
+
+    async def read(self) -> bool:
+        """Read what is new or changed; return whether other than search parameters are among it."""
+        owners = _owners(await self._store.packages.records())
+        told = await self._store.packages.definitions(sorted(WATCHED), LARGEST)
+        gone = self._known.keys() - told.keys()
+        changed = {
+            key for key, sequence in told.items() if key not in self._known or self._known[key].sequence != sequence
+        }
+        read = await self._store.read_many(changed)
+        for key in gone:
+            del self._known[key]
+        for key in changed:
+            stored = read.get(key)
+            if stored is not None and stored.raw is not None:
+                self._known[key] = _known(stored, stored.raw)
+        others = owners != self._owners
+        self._owners = owners
+        return others or any(type != "SearchParameter" for type, _ in (*gone, *changed))
+
+    def in_force(self) -> list[Json]:
+        """Return the definitions that are in force, of which the last of a URL counts."""
+        found: list[tuple[bool, int, Json]] = []
+        for key, known in self._known.items():
+            own, whole = self._standing(key, known)
+            if own and not whole:
+                continue
+            resource = orjson.loads(known.raw)
+            if resource.get("url") and (own or _meant(resource)):
+                found.append((not own, known.sequence, resource))
+        return [resource for _, _, resource in sorted(found, key=lambda each: each[:2])]
+
+    def _standing(self, key: Key, known: _Known) -> tuple[bool, bool]:
+        """Return whether a definition is a package's own, and whether that is whole and not in force from elsewhere."""
+        owner = self._owners.get((known.package, key)) if known.package else None
+        if owner is None or owner[0] not in {0, known.version}:
+            return False, True
+        return True, owner[1] and known.package not in self._elsewhere
+
+
+def package_of(resource: Json) -> str | None:
+    """Return the name of the package that the tag of `resource` names; None when it has none."""
+    tags = resource.get("meta", {}).get("tag", ())
+    codes = [str(tag.get("code", "")) for tag in tags if tag.get("system") == PACKAGE]
+    return codes[0].partition("#")[0] if codes else None
+
+
+def _known(stored: Stored, raw: bytes) -> _Known:
+    return _Known(stored.sequence, stored.version, package_of(orjson.loads(raw)), raw)
+
+
+def _meant(resource: Json) -> bool:
+    return resource["resourceType"] != "SearchParameter" or custom.in_force(resource)
+
+
+def _owners(records: Iterable[Record]) -> dict[tuple[str, Key], tuple[int, bool]]:
+    """Return the version that each package wrote of each of its resources, and whether the package is complete."""
+    found: dict[tuple[str, Key], tuple[int, bool]] = {}
+    for record in records:
+        for member in record.members:
+            found[record.name, (member.type, member.id)] = (member.version, record.complete)
+    return found
