@@ -122,7 +122,15 @@ OWN: dict[str, list[st.SearchStrategy[Has]]] = {
         asked(
             "near",
             [None],
-            st.sampled_from([Circle("0", "0", "1"), Circle("0", "0.05", "20"), Circle("0.01", "0.1", "0.5")]),
+            st.sampled_from(
+                [
+                    Circle("0", "0", "1"),
+                    Circle("0", "0.05", "20"),
+                    Circle("0.01", "0.1", "0.5"),
+                    Circle("0", "0", "11.15"),
+                    Circle("0", "0", "11.2"),
+                ]
+            ),
         ),
     ],
 }

@@ -8,8 +8,9 @@ https://hl7.org/fhir/R4/search.html
 
 import asyncio
 import uuid
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Coroutine, Iterator
+from threading import Thread
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -27,16 +28,20 @@ from tests.search.wanted import written
 from tests.search.worlds import CONTENT, world
 
 Json = dict[str, Any]
+Result = TypeVar("Result")
 
 DATABASE = f"law_{uuid.uuid4().hex[:12]}"
 
 
 class Asking(NamedTuple):
-    """A server without HTTP, and the loop that it lives in."""
+    """A server without HTTP, and the loop that it lives in, which another thread runs."""
 
-    runner: asyncio.Runner
+    loop: asyncio.AbstractEventLoop
     context: Context
     admin: MongoClient[Json]
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def store(self, resources: list[Json]) -> None:
         """Let these be all resources that are stored, the last one the newest."""
@@ -45,13 +50,13 @@ class Asking(NamedTuple):
             database[type].delete_many({})
         exact = (wire.loads(wire.dumps(each)) for each in resources)
         puts = [write.put(self.context, each, each["id"], None, "PUT") for each in exact]
-        self.runner.run(self.context.server.store.commit(puts))
+        self.run(self.context.server.store.commit(puts))
 
     def find(self, type: str, parameters: list[tuple[str, str]]) -> list[str]:
         """Return the ids of all matches, page by page."""
         found: list[str] = []
         while True:
-            answer = self.runner.run(search.search(self.context, type, parameters))
+            answer = self.run(search.search(self.context, type, parameters))
             assert answer.body is not None
             bundle = wire.loads(answer.body)
             page = [row["resource"]["id"] for row in bundle.get("entry", ())]
@@ -66,12 +71,20 @@ class Asking(NamedTuple):
 
 @pytest.fixture(scope="module")
 def asking(mongodb_uri: str) -> Iterator[Asking]:
-    with asyncio.Runner() as runner, MongoClient[Json](mongodb_uri) as admin:
-        server = runner.run(start(Settings(database=DATABASE), mongodb_uri))
-        numbers = iter(range(10**9))
-        yield Asking(runner, Context(server, NOW, lambda: str(next(numbers)), "http://test.example/fhir"), admin)
-        runner.run(server.close())
-        admin.drop_database(DATABASE)
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    starting = start(Settings(database=DATABASE), mongodb_uri)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result()
+    try:
+        with MongoClient[Json](mongodb_uri) as admin:
+            yield Asking(loop, Context(server, NOW, lambda: "unused", "http://test.example/fhir"), admin)
+            asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+            admin.drop_database(DATABASE)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def differing(
