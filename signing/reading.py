@@ -42,7 +42,7 @@ def certificates(content: bytes) -> tuple[str, ...]:
 
 def is_certificate(text: str) -> bool:
     """Return whether `text` begins like a certificate of any format."""
-    return text[:4].upper() in {"HC1:", "HC2:", "HL0:"} or text.startswith((shc.PREFIX, "eyJ", "{"))
+    return text[:4].upper() in {"HC1:", "HC2:", "HL0:"} or text.startswith((shc.PREFIX, "{")) or shc.is_jws(text)
 
 
 def _among(codes: Iterable[str]) -> tuple[str, ...]:

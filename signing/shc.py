@@ -26,6 +26,7 @@ _CHUNK = re.compile(r"shc:/(?:([0-9]{1,3})/([0-9]{1,3})/)?([0-9]*)", re.ASCII)
 _OFFSET = 45  # the character "-", which two digits 00 stand for
 _LAST = ord("z") - _OFFSET
 _MOST_CHUNKS = 64
+_OBJECT = ("w", "x", "y", "z")  # after the "e" of "{" in Base64url
 
 
 class Issued(NamedTuple):
@@ -125,6 +126,11 @@ def unnumeric(codes: Sequence[str]) -> str:
     if chunks.keys() != set(range(1, total + 1)):
         raise Refused("chunk-missing", f"{len(chunks)} of the {total} codes of this card are here")
     return "".join(_characters(chunks[number]) for number in range(1, total + 1))
+
+
+def is_jws(text: str) -> bool:
+    """Return whether `text` begins like a compact JWS: a JSON object in Base64url."""
+    return text.startswith("eyJ") or (text[:1] == "e" and text[1:2] in _OBJECT and text.count(".") == 2)
 
 
 def chunks_of(code: str) -> int:

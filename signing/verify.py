@@ -49,7 +49,7 @@ def judge(text: str | bytes, terms: Terms) -> Verification:
         return found.stopped(found.failed("prefix", refusal))
     if said.startswith(hc1.PREFIX):
         return hcert.verify(said, terms)
-    if said.startswith((shc.PREFIX, "eyJ")):
+    if said.startswith(shc.PREFIX) or shc.is_jws(said):
         return card.verify(said, terms)
     if said.startswith("{"):
         return _object(said, terms)

@@ -18,6 +18,7 @@ _LABELS: Final = {  # as the Decision names them; nationality is on it, but not 
     "vaccine": ("Vắc xin", "Vaccine"),
     "product": ("Sản phẩm vắc xin", "Vaccine product"),
     "manufacturer": ("Nhà cung cấp hoặc sản xuất", "Marketing authorisation holder or manufacturer"),
+    "lot": ("Số lô", "Lot number"),
     "country": ("Nước tiêm chủng", "Country of vaccination"),
     "issuer": ("Cơ quan cấp chứng nhận", "Certificate issuer"),
     "identifier": ("Mã số của chứng nhận", "Certificate identifier"),
@@ -38,7 +39,72 @@ def summary(payload: Mapping[str, Any] | None) -> tuple[Line, ...]:
     """Return the lines that `payload` has something for; whatever is missing or malformed is left out, never raised."""
     if not isinstance(payload, Mapping):
         return ()
+    if payload.get("resourceType") == "Bundle":
+        return tuple(_card(payload))
+    if "pid" in payload:
+        return tuple(_seal(payload))
+    if isinstance(payload.get("v"), Mapping):
+        return tuple(_international(payload, payload["v"]))
     return tuple(_lines(payload))
+
+
+def _card(bundle: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield what a SMART Health Card says: the person, then each dose."""
+    resources = [_member(entry, "resource") for entry in _list(bundle.get("entry"))]
+    for person in (each for each in resources if each.get("resourceType") == "Patient"):
+        name = _first(person.get("name"))
+        given = name.get("given")
+        parts = [name.get("family"), *(given if isinstance(given, list) else [])]
+        yield from _shown("name", " ".join(filter(None, map(_text, parts))))
+        yield from _shown("birth-date", _text(person.get("birthDate")))
+    for dose in (each for each in resources if each.get("resourceType") == "Immunization"):
+        yield from _shown("vaccine", _text(_first(_member(dose, "vaccineCode").get("coding")).get("code")))
+        yield from _shown("date", _text(dose.get("occurrenceDateTime")))
+        yield from _shown("lot", _text(dose.get("lotNumber")))
+        yield from _shown("issuer", _text(_member(_first(dose.get("performer")), "actor").get("display")))
+
+
+def _seal(message: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield what a visible digital seal (VDS-NC) says: the person, then each dose."""
+    person = _member(message, "pid")
+    yield from _shown("name", _text(person.get("n")))
+    yield from _shown("birth-date", _text(person.get("dob")))
+    for event in _list(message.get("ve")):
+        for dose in _list(event.get("vd")):
+            yield from _shown("disease", _text(event.get("dis")))
+            yield from _shown("vaccine", _text(event.get("nam")) or _text(event.get("des")))
+            yield from _shown("date", _text(dose.get("dvc")))
+            yield from _shown("dose-number", _text(dose.get("seq")))
+            yield from _shown("lot", _text(dose.get("lot")))
+            yield from _shown("country", _text(dose.get("ctr")))
+    yield from _shown("identifier", _text(message.get("uvci")))
+
+
+def _international(payload: Mapping[str, Any], dose: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield what an International Certificate of Vaccination says."""
+    yield from _shown("name", _text(payload.get("n")))
+    yield from _shown("birth-date", _text(payload.get("dob")))
+    for key, member in (("disease", "tg"), ("vaccine", "vp"), ("date", "dt"), ("dose-number", "dn"), ("lot", "bo")):
+        yield from _shown(key, _text(dose.get(member)))
+    yield from _shown("issuer", _text(dose.get("is")))
+
+
+def _shown(key: str, value: str) -> Iterator[Line]:
+    if value:
+        yield _line(key, value)
+
+
+def _member(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = value.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _first(value: Any) -> Mapping[str, Any]:
+    return next(iter(_list(value)), {})
 
 
 def _lines(payload: Mapping[str, Any]) -> Iterator[Line]:

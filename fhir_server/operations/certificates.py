@@ -12,10 +12,21 @@ from fhir_server.interactions.answer import Answer
 from fhir_server.operations.call import Call
 from fhir_server.operations.certificate_register import kept
 from fhir_server.operations.revocation import verified
-from fhir_server.outcome import NotFound, Unprocessable
+from fhir_server.outcome import NotFound, Unavailable, Unprocessable
 from fhir_server.server import Context
 from signing import qr, reading
 from signing.refusal import Refused
+
+AT_ONCE, MOST_WAITING = 2, 16  # files that are read in this process: drawing a PDF takes a core for a while
+
+
+class _Waiting:
+    """How many files are being read or wait for it."""
+
+    count = 0
+
+
+_reading, _waiting = asyncio.Semaphore(AT_ONCE), _Waiting()
 
 
 async def verify(ctx: Context, call: Call) -> Answer:
@@ -24,7 +35,7 @@ async def verify(ctx: Context, call: Call) -> Answer:
     Of a file with several certificates the first that is not valid is told, or else the first, and beside it all.
     """
     try:
-        texts = await asyncio.to_thread(_texts, call.resource)
+        texts = await _texts(call.resource)
     except Refused as refused:
         raise Unprocessable(
             f"No certificate can be read from this file: {refused.detail}",
@@ -37,9 +48,20 @@ async def verify(ctx: Context, call: Call) -> Answer:
     return Answer(200, wire.dumps(told), media_type="application/json")
 
 
-def _texts(given: str | bytes) -> tuple[str, ...]:
-    """Return the certificate's text as it is, or those that a file holds; raise Refused."""
-    return (given,) if isinstance(given, str) else reading.certificates(given)
+async def _texts(given: str | bytes) -> tuple[str, ...]:
+    """Return the certificate's text as it is, or those that a file holds; raise Refused, or Unavailable when busy."""
+    if isinstance(given, str):
+        return (given,)
+    if _waiting.count >= MOST_WAITING:
+        raise Unavailable(
+            "Too many pictures are being read: try again", "Đang đọc quá nhiều ảnh: hãy thử lại sau giây lát"
+        )
+    _waiting.count += 1
+    try:
+        async with _reading:
+            return await asyncio.to_thread(reading.certificates, given)
+    finally:
+        _waiting.count -= 1
 
 
 async def picture(ctx: Context, call: Call) -> Answer:

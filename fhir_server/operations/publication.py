@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from fhir_server import wire
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.call import Call
-from fhir_server.operations.revocation import published
+from fhir_server.operations.revocation import Published, published
 from fhir_server.outcome import NotFound, Unavailable
 from fhir_server.server import Context
 from fhir_server.store import Store
@@ -24,14 +24,12 @@ from signing import did, jwk, offline, shc
 from signing.algorithms import ES256
 from signing.keys import SigningKey
 from signing.refusal import Refused
-from signing.revocation import Revoked
 from signing.rules import Rulebook
 from signing.trust import CardKey, TrustList
 
 FRESH: Final = timedelta(hours=1)  # after which what did not change is signed anew, so that its age is told
 NEXT_UPDATE: Final = timedelta(days=1)
 CACHE: Final = "public, max-age=300"
-_RID = 24  # characters of a hash in Base64; a `rid` has fewer than that
 _PARTICIPANTS = {"VN": "VNM"}
 
 
@@ -74,32 +72,26 @@ async def _state(ctx: Context) -> tuple[Any, ...]:
 
 
 async def _make(ctx: Context, state: tuple[Any, ...]) -> _Publication:
-    revoked = await published(ctx)
-    rids: dict[str, list[str]] = {}
-    async for each in ctx.server.store.register.revocations(ctx.now):
-        if each.format == "shc" and len(each.hash) < _RID:
-            rids.setdefault(each.kid, []).append(each.hash)
+    listed = await published(ctx)
     try:
         key = ctx.server.signers.signer(ctx.now)
     except Refused as refused:
         raise Unavailable(f"No key can sign now: {refused}", "Hiện chưa có khóa nào ký được") from None
-    return _Publication(state, await asyncio.to_thread(_files, ctx, key, revoked, rids))
+    return _Publication(state, await asyncio.to_thread(_files, ctx, key, listed))
 
 
-def _files(
-    ctx: Context, key: SigningKey, revoked: Revoked, rids: Mapping[str, list[str]]
-) -> dict[str, tuple[bytes, str, str]]:
+def _files(ctx: Context, key: SigningKey, listed: Published) -> dict[str, tuple[bytes, str, str]]:
     trust, issuer = ctx.server.trust, ctx.server.settings.issuer_url.rstrip("/")
     own = ctx.server.signers.trust_list()
     cards = [
-        CardKey(kid, signer.public_key, issuer, revoked.cards[kid].counter if kid in revoked.cards else None)
+        CardKey(kid, signer.public_key, issuer, listed.revoked.cards[kid].counter)
         for signer in own.signers
         if signer.algorithm == ES256
         for kid in (jwk.thumbprint(signer.public_key),)
     ]
     bundle = offline.Bundle(
         trust | TrustList((), cards=cards),
-        revoked,
+        listed.revoked,
         Rulebook((), {}),
         ctx.now,
         ctx.now + NEXT_UPDATE,
@@ -114,15 +106,15 @@ def _files(
     if document is not None:
         found["did.json"] = _tagged(wire.dumps(document), "application/json")
     for card in cards:
-        listed = [(rid, None) for rid in rids.get(card.kid, ())]
-        found[f"crl/{card.kid}.json"] = _json(shc.revocation_list(card.kid, len(listed), listed))
+        rids = [(rid, None) for rid in listed.rids[card.kid]]
+        counter = listed.revoked.cards[card.kid].counter
+        found[f"crl/{card.kid}.json"] = _json(shc.revocation_list(card.kid, counter, rids))
     return found
 
 
 def _key(card: CardKey, own: TrustList) -> dict[str, Any]:
     chain = next(signer.certificate for signer in own.signers if signer.public_key == card.public_key)
-    version = {} if card.list_version is None else {"crlVersion": card.list_version}
-    return jwk.public(card.public_key, (chain,), **version)
+    return jwk.public(card.public_key, (chain,), crlVersion=card.list_version)
 
 
 def _document(own: TrustList, issuer: str, key: SigningKey, now: datetime) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ https://github.com/eu-digital-green-certificates/dgc-gateway — RevocationBatch
 import asyncio
 from base64 import b64decode, b64encode
 from datetime import datetime
+from typing import NamedTuple
 
 from fhir_server.server import Context
 from signing import jwk
@@ -47,15 +48,27 @@ async def verified(ctx: Context, text: str) -> Verification:
     return await asyncio.to_thread(verify, text, ctx.server.trust, ctx.now, revoked=listed)
 
 
-async def published(ctx: Context) -> Revoked:
-    """Return the whole list as it is carried offline: hashes, and the list of each of this issuer's keys for cards."""
+class Published(NamedTuple):
+    """The whole list as it is published: to be carried offline, and the `rid` of cards by key."""
+
+    revoked: Revoked
+    rids: dict[str, list[str]]
+
+
+async def published(ctx: Context) -> Published:
+    """Return the whole list: hashes, and the list of each of this issuer's keys for cards.
+
+    The counter of a list is the time of its last entry: it grows when one is added, not when an old one goes.
+    """
     hashes: list[bytes] = []
     rids: dict[str, list[str]] = {
         jwk.thumbprint(key.signer.public_key): [] for key in ctx.server.signers.keys if key.algorithm == ES256
     }
+    counters = dict.fromkeys(rids, 0)
     async for each in ctx.server.store.register.revocations(ctx.now):
-        if each.kid in rids and each.format == "shc" and len(each.hash) < _HASH:
-            rids[each.kid].append(each.hash)
-        else:
+        if len(each.hash) == _HASH:
             hashes.append(b64decode(each.hash))
-    return Revoked(hashes, {kid: card_list(found, len(found)) for kid, found in rids.items()})
+        elif each.kid in rids:
+            rids[each.kid].append(each.hash)
+            counters[each.kid] = max(counters[each.kid], int(each.revoked.timestamp()))
+    return Published(Revoked(hashes, {kid: card_list(found, counters[kid]) for kid, found in rids.items()}), rids)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from fhir_server.operations import certificates
 from signing import did, hc1, jwk, keystore, lists, offline, qr, shc
 from signing.keys import SigningKey
 from signing.revocation import parse
@@ -119,3 +120,11 @@ async def test_pictures_pdf_and_card_files_are_verified(client: httpx.AsyncClien
 async def test_what_cannot_be_read_is_told(client: httpx.AsyncClient, kind: str, content: bytes, status: int) -> None:
     answer = await client.post("/certificates/verify", content=content, headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome")
+
+
+async def test_too_many_files_at_once_are_asked_to_come_back(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(certificates._waiting, "count", certificates.MOST_WAITING)
+    answer = await client.post("/certificates/verify", content=b"%PDF-", headers={"Content-Type": "application/pdf"})
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
