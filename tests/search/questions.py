@@ -69,8 +69,8 @@ pairs = st.builds(Pair, coded, amounts_asked)
 
 
 def of_code(code: str, system: str, *known: str) -> st.SearchStrategy[Has]:
-    own = st.builds(Token, st.sampled_from([None, "", system, "http://x"]), st.sampled_from(known))
-    return asked(code, [None, "not"], own | st.just(Token(system, None)))
+    own = [Token(each, value) for each in (None, "", system, system, "http://x") for value in known]
+    return asked(code, [None, "not"], st.sampled_from([*own, Token(system, None)]))
 
 
 OWN: dict[str, list[st.SearchStrategy[Has]]] = {
