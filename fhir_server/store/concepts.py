@@ -23,6 +23,7 @@ from pymongo.errors import BulkWriteError
 
 from fhir_server import wire
 from fhir_server.store.failures import answer, answering
+from fhir_server.store.gathering import Gatherer
 from fhir_server.store.layout import Document, Layout
 from terminology import conditions
 from terminology.concepts import Concept
@@ -31,6 +32,7 @@ from terminology.conditions import Condition, pairs_of
 CLAIM: Final = 60_000  # milliseconds; without a sign of life another process may go on
 LINGER: Final = 3_600_000  # milliseconds; rows of superseded content stay for those who still read them
 _ALIVE: Final[Document] = {"$set": {"until": {"$add": ["$$NOW", CLAIM]}}}
+TOGETHER: Final = 32  # questions for rows in one query
 _INDEXES: Final = tuple(
     IndexModel([("k", ASCENDING), (field, ASCENDING), *more], name=name)
     for name, field, more in (
@@ -61,6 +63,7 @@ class Concepts:
         self._rows = layout.database["concepts"]
         self._states = layout.database["concepts_built"]
         self._milliseconds = milliseconds
+        self._gatherer: Gatherer[tuple[str, ...], list[Document]] = Gatherer(self._found, TOGETHER)
 
     async def built(self, key: str) -> Built | None:
         """Return how far the rows of `key` are; None when nobody began."""
@@ -124,9 +127,18 @@ class Concepts:
     async def find(self, key: str, ids: Iterable[str]) -> dict[str, Concept]:
         """Return the concepts that exist, by the id that they were stored under."""
         wanted = {f"{key}\t{id}": id for id in ids}
-        with answering():
-            rows = await self._rows.find({"_id": {"$in": list(wanted)}}, max_time_ms=self._milliseconds).to_list()
+        if not wanted:
+            return {}
+        rows = await self._gatherer.ask(tuple(wanted))
         return {wanted[row["_id"]]: concept(row) for row in rows}
+
+    async def _found(self, questions: Sequence[tuple[str, ...]]) -> list[list[Document]]:
+        """Answer several questions for rows by one query."""
+        ids = list(dict.fromkeys(id for question in questions for id in question))
+        with answering():
+            cursor = self._rows.find({"_id": {"$in": ids}}, max_time_ms=self._milliseconds)
+            rows = {row["_id"]: row for row in await cursor.to_list()}
+        return [[rows[id] for id in question if id in rows] for question in questions]
 
     async def select(
         self, key: str, condition: Condition, *, skip: int = 0, limit: int = 0, ids: Sequence[str] | None = None

@@ -224,7 +224,7 @@ class Store:
         return await self._queries.ids(type, condition, limit=limit)
 
     async def versions(self, type: str, condition: Condition, *, limit: int) -> list[tuple[str, int]]:
-        """Return id and version of up to `limit` matches, in no order; raise TooCostly."""
+        """Return id and version of up to `limit` matches of a narrow condition, in no order; raise TooCostly."""
         return await self._queries.versions(type, condition, limit=limit)
 
     async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:

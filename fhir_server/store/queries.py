@@ -115,22 +115,26 @@ class Queries:
             return await cursor.to_list()
 
     async def _each(self, type: str, lookups: Sequence[Lookup]) -> list[list[Document]]:
-        """Answer several lookups in one query: a union of what each of them finds."""
-        if len(lookups) == 1:
-            return [await self._alone(type, lookups[0])]
+        """Answer several lookups in one query: a union of what each of them finds, asked once when they are equal."""
+        different: list[Lookup] = []
+        for lookup in lookups:
+            if lookup not in different:
+                different.append(lookup)
+        if len(different) == 1:
+            return [await self._alone(type, different[0])] * len(lookups)
         collection = self._layout.current(type)
-        first, *others = (_stages(lookup, number) for number, lookup in enumerate(lookups))
+        first, *others = (_stages(lookup, number) for number, lookup in enumerate(different))
         union = [{"$unionWith": {"coll": collection.name, "pipeline": stages}} for stages in others]
-        found: list[list[Document]] = [[] for _ in lookups]
+        found: list[list[Document]] = [[] for _ in different]
         with answering():
             cursor = await collection.aggregate(
                 [*first, *union],
-                batchSize=sum(lookup.limit for lookup in lookups) + 1,
+                batchSize=sum(lookup.limit for lookup in different) + 1,
                 maxTimeMS=self._milliseconds,
             )
             for document in await cursor.to_list():
                 found[document["n"]].append(document)
-        return found
+        return [found[different.index(lookup)] for lookup in lookups]
 
     async def explain(
         self,
@@ -164,9 +168,9 @@ class Queries:
         return [document["_id"] for document in await self._look(type, lookup, is_point(condition))]
 
     async def versions(self, type: str, condition: Condition, *, limit: int) -> list[tuple[str, int]]:
-        """Return id and version of up to `limit` matches, in no order; raise TooCostly."""
+        """Return id and version of up to `limit` matches of a narrow condition, in no order; raise TooCostly."""
         lookup = Lookup(alive(condition), limit, None, {"_id": 1, "v": 1})
-        return [(document["_id"], document["v"]) for document in await self._look(type, lookup, is_point(condition))]
+        return [(document["_id"], document["v"]) for document in await self._look(type, lookup, together=True)]
 
     async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
         """Return up to `limit` different entries of the matches that start with `prefix`; raise TooCostly."""
