@@ -1,6 +1,7 @@
 """https://hl7.org/fhir/R4/profiling.html · https://confluence.hl7.org/display/FHIR/NPM+Package+Specification"""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from scripts import build_profiles
 from scripts.national import notation
 
 CORE, OWN = "http://fhir.hl7.org.vn/core/ValueSet", "https://fhir.tiemchung.vn/ValueSet"
+FACTS = Path(__file__).parents[2] / "../shared"
 SETS = (*profiles.DEFAULT, *profiles.OPTIONAL)
 OF_SET = {name: list(profiles.resources(name)) for name in SETS}
 RESOURCES = [resource for name in SETS for resource in OF_SET[name]]
@@ -107,6 +109,16 @@ def test_what_the_scripts_make_without_the_collected_facts_is_what_is_here() -> 
     assert len(made) > 90
     for path, resource in made:
         assert path.read_text("utf-8") == notation.rendered(resource) + "\n", path.name
+
+
+@pytest.mark.skipif(not (FACTS / "national").is_dir(), reason="the collected facts are not beside the repository")
+def test_what_the_scripts_make_of_the_collected_facts_is_what_is_here() -> None:
+    made = {build_profiles.file(of, resource): resource for of, resource in build_profiles.of_facts(FACTS)}
+    assert len(made) > 150
+    for path, resource in made.items():
+        assert json.loads(path.read_bytes()) == resource, path.name
+    known = {*made, *(build_profiles.file(of, resource) for of, resource in build_profiles.definitions())}
+    assert {path for path in notation.PROFILES.glob("*/package/*.json") if path.name != "package.json"} == known
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=IDS)
