@@ -5,8 +5,9 @@ what was known when it began. A `Context` is one request's view of it. Time and 
 arguments (`Context.now`, `Context.new_id`), so that every answer can be repeated in a test.
 """
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Literal
@@ -20,7 +21,7 @@ from fhir_server.search.index import Indexer
 from fhir_server.settings import Settings
 from fhir_server.store import Clock, Limits, Store
 from fhir_server.validation import Validator
-from signing import chains, lists
+from signing import chains, did, lists
 from signing.chains import Authorities
 from signing.keyring import Keyring
 from signing.keys import SignerSet
@@ -41,6 +42,7 @@ class Server:
     facility_trust: Authorities  # whose certificates facilities sign doses with
     cursor_key: bytes  # signs page links; the same in every process on this database
     certificate_secret: bytes  # hides who a certificate is of in its identifiers
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)  # work in the background, ended with the server
     pinned: Knowledge | None = None  # what one request works with; None: what is known at the moment
 
     @property
@@ -78,7 +80,10 @@ class Server:
         return replace(self, pinned=knowledge)
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """End what is done in the background and let go of the database."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         await self.vocabulary.close()
         await self.live.close()
         await self.store.close()
@@ -117,7 +122,8 @@ def secrets_of(settings: Settings) -> Secrets:
 async def start(settings: Settings, mongodb_uri: str) -> Server:
     """Return a server that is ready; raise NotReplicaSet, Unavailable, NotAPackage or Refused when it cannot be."""
     sources = sources_of(settings)
-    foreign = lists.load(settings.trust) if settings.trust else None
+    pins = tuple(pin for file in settings.trust_pins for pin in did.pins(file.read_bytes()))
+    foreign = lists.load(settings.trust, pins) if settings.trust else None
     keyring = Keyring(settings.keys, secrets_of(settings), foreign)
     limits = Limits(query=settings.search_timeout)
     database = await storage.connect(mongodb_uri, settings.database, limits, counted=WATCHED)

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/async.html and Decision 5772/QĐ-BYT (2021)
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from fhir_server.interactions.stamp import instant
 from fhir_server.operations import signed_doses
 from fhir_server.operations.call import Call, inputs, parameters, text
 from fhir_server.operations.issue_certificate import issuer_of, registered, withdraw
-from fhir_server.outcome import NotFound, NotSupported, Unprocessable
+from fhir_server.outcome import FhirError, NotFound, NotSupported, Unprocessable
 from fhir_server.server import Context
 from fhir_server.settings import Check
 from fhir_server.store import Certificate, Progress, Withdrawal
@@ -33,7 +34,8 @@ Json = dict[str, Any]
 KIND = "issue-due-certificates"
 PAGE = 200  # people at a time
 MAX_DOSES = 100  # of one person, on average over a page
-_TASKS: set[asyncio.Task[None]] = set()  # the event loop itself keeps only weak references
+
+log = logging.getLogger("fhir_server.issuing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +168,21 @@ async def issue_due(ctx: Context, call: Call) -> Answer:
     job = await begin(ctx, (text(values, "format") or "hc1").split(","), text(values, "targetDisease"))
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    task = loop.create_task(
-        work(ctx.afterwards(), job, ctx.new_id(), lambda: ctx.now + timedelta(seconds=loop.time() - begun))
-    )
-    _TASKS.add(task)
-    task.add_done_callback(_TASKS.discard)
+
+    def clock() -> datetime:
+        return ctx.now + timedelta(seconds=loop.time() - begun)
+
+    task = loop.create_task(_background(ctx.afterwards(), job, clock))
+    ctx.server.tasks.add(task)
+    task.add_done_callback(ctx.server.tasks.discard)
     return _accepted(ctx, job.id)
+
+
+async def _background(ctx: Context, job: Job, clock: Callable[[], datetime]) -> None:
+    try:
+        await work(ctx, job, ctx.new_id(), clock)
+    except FhirError as error:  # of the database, as a rule; who asks for the same job again goes on with it
+        log.error("the job %s has stopped: %s", job.id, error)
 
 
 async def status(ctx: Context, call: Call) -> Answer:

@@ -102,7 +102,7 @@ class Register:
         condition: dict[str, Any] = {"b": {"$in": list(basis)}, **({"s": "valid"} if only_valid else {})}
         with answering():
             found = await self._certificates.find(condition).sort("i", -1).limit(limit).to_list()
-        return [_certificate(each) for each in found]
+        return [_certificate(each) for each in sorted(found, key=_age, reverse=True)]
 
     async def add(self, certificates: Sequence[Certificate]) -> set[str]:
         """Store what was issued and return the identifiers of those that were not there before."""
@@ -206,8 +206,13 @@ class Register:
         projection = {"c": 0, "h": 0}
         with answering():
             found = await self._certificates.find(condition, projection).to_list()
-        found.sort(key=lambda each: each["i"])
+        found.sort(key=_age)
         return {(each["x"], each["f"]): _certificate(each) for each in found}
+
+
+def _age(document: Mapping[str, Any]) -> tuple[datetime, bool]:
+    """Return what sorts certificates by age: of two of the same second, the one that was replaced is the older."""
+    return document["i"], "y" not in document
 
 
 def _chosen(wanted: Withdrawal) -> dict[str, Any]:
