@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     keys_passphrase_file: Annotated[Path | None, Field(description="File that holds the passphrase of the keys")] = None
     keys_pin: Annotated[SecretStr | None, Field(description="PIN of the token (PKCS #11) that holds keys")] = None
     trust: Annotated[Path | None, Field(description="Folder or file of further trusted signer certificates")] = None
+    trust_pins: Annotated[
+        tuple[Path, ...],
+        Field(description="Keys that signed trust lists must be signed with, as a JSON array of paths"),
+    ] = ()
     certificate_issuer: Annotated[str, Field(description="Issuer as certificates name it", max_length=80)] = "Bộ Y tế"
     issuer_url: Annotated[
         str,

@@ -5,7 +5,7 @@ https://spec.smarthealth.cards/#every-health-card-can-be-embedded-in-a-qr-code a
 
 from collections.abc import Iterable
 
-from signing import hc1, qr, shc, vdsnc
+from signing import hc1, qr, shc, svg, vdsnc
 from signing.refusal import Refused
 
 MOST = 32  # certificates in one picture or PDF
@@ -33,6 +33,8 @@ def certificates(content: bytes) -> tuple[str, ...]:
         text = content.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise Refused("not-text", "the file is neither text nor a picture nor a PDF that can be read") from None
+    if svg.is_svg(content):
+        return _among(qr.in_image(svg.drawn(text)))
     if text.lstrip().startswith("{") and _CARD_FILE in content:
         return shc.in_file(text)
     if text.startswith(shc.PREFIX):

@@ -21,7 +21,7 @@ router = APIRouter()
 
 MAX_CERTIFICATE = 256 * 1024  # bytes of a verify request; a QR code holds at most 4,296 characters, a file more
 MAX_FILE = 8 * 1024 * 1024  # bytes of a picture or a PDF
-FILES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "application/pdf")
+FILES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/svg+xml", "application/pdf")
 TEXTS = ("application/smart-health-card", "text/plain")
 FILE_COST = 10  # so many texts are verified in the time that a picture or PDF takes
 

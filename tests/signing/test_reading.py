@@ -105,6 +105,26 @@ def test_what_holds_no_certificate_is_refused(what: str) -> None:
     assert refusal.value.code == code
 
 
+def test_our_own_svg_is_read_back(texts: tuple[str, str, str]) -> None:
+    for text in texts:
+        assert reading.certificates(qr.svg(text).encode()) == (text,)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<svg>",
+        '<svg viewBox="0 0 0 0">',
+        '<svg viewBox="0 0 9999 9999">',
+        '<svg viewBox="0 0 9 9"><path d="M0 0h9e9"/>',
+    ],
+    ids=["no size", "nothing", "too large", "another notation"],
+)
+def test_other_svg_is_refused(content: str) -> None:
+    with pytest.raises(Refused):
+        reading.certificates(content.encode())
+
+
 def test_a_page_as_large_as_a_wall_is_drawn_smaller(es256: SigningKey) -> None:
     text = hc1.issue(PAYLOAD, es256, NOW).text
     out = BytesIO()

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing import jwk, jws, lists, qr, reading, revocation, shc
+from signing import jwk, jws, lists, qr, reading, revocation, shc, svg
 from signing.keys import SigningKey
 from signing.refusal import Refused
 from signing.trust import CardKey, TrustList
@@ -41,11 +41,17 @@ def example(number: int, form: str) -> list[str]:
     return [file.read_text("utf-8").strip() for file in sorted(EXAMPLES.glob(f"example-0{number}-{form}*"))]
 
 
+def codes_of(picture: str) -> tuple[str, ...]:
+    """Return the codes in an SVG picture."""
+    return qr.in_image(svg.drawn(picture))
+
+
 FORMS: dict[str, Callable[[int], tuple[str, ...]]] = {
     "JWS": lambda number: tuple(example(number, "d")),
     "file": lambda number: reading.certificates(example(number, "e")[0].encode()),
     "QR code": lambda number: reading.certificates("\n".join(example(number, "f")).encode()),
     "chunks in another order": lambda number: (" ".join(reversed(example(number, "f"))),),
+    "SVG": lambda number: (" ".join(code for text in example(number, "g") for code in codes_of(text)),),
     "picture": lambda number: qr.read(qr.png(shc.numeric(example(number, "d")[0]))),
 }
 
