@@ -55,6 +55,7 @@ class Definitions:
             for url, codes in facts["valueSets"].items()
         }
         self.profiles: dict[str, Json] = {}  # canonical URL → StructureDefinition that constrains a type
+        self.questionnaires: dict[str, Json] = {}  # canonical URL → Questionnaire
         self.periods: dict[str, Mapping[str, tuple[str, str]]] = {}  # system → code → first and last day that it holds
         self._rows: list[Json] = facts["searchParameters"]
         self._add(packages)
@@ -69,6 +70,7 @@ class Definitions:
             of_type.setdefault(resource["resourceType"], []).append(resource)
         for definition in of_type.get("StructureDefinition", ()):
             self.profiles[definition["url"]] = definition
+        self.questionnaires |= {one["url"]: one for one in of_type.get("Questionnaire", ()) if "url" in one}
         for definition in of_type.get("CodeSystem", ()):
             facts = compact.code_system(definition)
             if facts["complete"] or definition["url"] not in self.code_systems:  # a fragment hides nothing complete

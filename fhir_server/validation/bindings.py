@@ -211,6 +211,15 @@ def unknown_code(definitions: Definitions) -> Check:
         system, code = value.get("system"), value.get("code")
         if type(system) is not str or type(code) is not str:
             return
+        if ":" not in system:
+            walk.error(
+                "code-invalid",
+                path,
+                "Coding.system:absolute",
+                f"'{shown(system)}' is not an absolute URI: write the canonical URL of the code system",
+                f"'{shown(system)}' không phải URI tuyệt đối: hãy ghi URL chuẩn của hệ mã",
+            )
+            return
         members = definitions.codes_of_system(system)
         if members is not None and code not in members:
             # These systems go on while R4 stands still: a code that is not known here may be a new one.

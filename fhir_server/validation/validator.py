@@ -10,7 +10,7 @@ from typing import Any
 
 from fhir_server.definitions import Definitions
 from fhir_server.outcome import Issue
-from fhir_server.validation import bundles, contained, days, discriminators, primitives
+from fhir_server.validation import bundles, contained, days, discriminators, primitives, questionnaires
 from fhir_server.validation.extensions import Extensions
 from fhir_server.validation.profile import Profile, Profiles
 from fhir_server.validation.report import (
@@ -89,6 +89,8 @@ class Validator:
             contained.check(value, path, walk)
         if kind == "Bundle":
             bundles.check(value, path, walk)
+        elif kind == "QuestionnaireResponse":
+            self._answers(value, path, walk)
         conforming = self._conforms(value, kind, path, walk, profiles)
         if walk.defaults is not None and kind in walk.defaults.profiles:
             self._defaults(value, walk.defaults, path, walk, conforming)
@@ -106,6 +108,15 @@ class Validator:
             self._structures.resource(kind)(value, path, walk)
             self._conforms(value, kind, path, walk)
             walk.resource, walk.base = outer
+
+    def _answers(self, response: Json, path: Path, walk: Walk) -> None:
+        """Check a QuestionnaireResponse against its Questionnaire, when that is contained or among the definitions."""
+        canonical = response.get("questionnaire")
+        if type(canonical) is not str:
+            return
+        form = self._definitions.questionnaires.get(canonical.partition("|")[0]) or walk.resolve(canonical)
+        if form is not None and form.get("resourceType") == "Questionnaire":
+            questionnaires.check(response, form, path, walk, self._belongs)
 
     def _belongs(self, value: Any, value_set: str) -> bool | None:
         """Return whether a code, Coding or CodeableConcept is in a value set; None when that is not known here."""
