@@ -7,9 +7,7 @@ import asyncio
 from datetime import datetime
 
 from fhir_server import wire
-from fhir_server.certificates import paper
 from fhir_server.certificates.formats import FORMATS
-from fhir_server.certificates.paper import Page
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import instant
 from fhir_server.operations.call import Call
@@ -17,7 +15,7 @@ from fhir_server.operations.certificate_register import kept
 from fhir_server.outcome import Gone, Unavailable
 from fhir_server.server import Context
 from fhir_server.store import Certificate
-from signing import pades, qr
+from signing import qr
 from signing.keys import SigningKey
 from signing.refusal import Refused
 from signing.trust import TrustList
@@ -50,6 +48,10 @@ async def pdf(ctx: Context, call: Call) -> Answer:
 def _made(
     certificate: Certificate, patient: dict[str, object], trust: TrustList, key: SigningKey, now: datetime
 ) -> bytes:
+    # pyHanko and ReportLab take as long to import as all else together: not at every start.
+    from fhir_server.certificates import paper
+    from signing import pades
+
     content = verify(certificate.text, trust, now).content or {}
     lines = list(paper.lines(certificate.format, content))
     if nationality := paper.nationality(patient):
@@ -63,4 +65,4 @@ def _made(
         ),
     ]
     code = qr.png(FORMATS[certificate.format].qr(certificate.text), 8)
-    return pades.sign(paper.pdf(Page(TITLE, lines, code, remarks)), key, "Vaccination certificate")
+    return pades.sign(paper.pdf(paper.Page(TITLE, lines, code, remarks)), key, "Vaccination certificate")
