@@ -44,6 +44,7 @@ class Server:
     certificate_secret: bytes  # hides who a certificate is of in its identifiers
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # work in the background, ended with the server
     pinned: Knowledge | None = None  # what one request works with; None: what is known at the moment
+    views: list["Server"] = field(default_factory=list, repr=False, compare=False)  # the last that was pinned
 
     @property
     def signers(self) -> SignerSet:
@@ -77,7 +78,9 @@ class Server:
 
     def knowing(self, knowledge: Knowledge) -> "Server":
         """Return this server as one request sees it: definitions that change do not change it."""
-        return replace(self, pinned=knowledge)
+        if not self.views or self.views[0].pinned is not knowledge:
+            self.views[:] = [replace(self, pinned=knowledge)]
+        return self.views[0]
 
     async def close(self) -> None:
         """End what is done in the background and let go of the database."""

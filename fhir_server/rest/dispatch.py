@@ -37,15 +37,16 @@ async def dispatch(ctx: Context, interaction: Interaction) -> Answer:
 
     From its beginning to its end it works with what the server knew when it began.
     """
-    if ctx.server.pinned is not None:  # an entry of a Bundle
-        return await _audited(ctx, interaction)
     with ctx.server.live.using() as knowledge:
-        answer = await _audited(replace(ctx, server=ctx.server.knowing(knowledge)), interaction)
+        if ctx.server.pinned is not knowledge:
+            ctx = replace(ctx, server=ctx.server.knowing(knowledge))
+        answer = await _audited(ctx, interaction)
     await ctx.server.live.caught_up()  # definitions just stored have effect when their sender is told so
     return answer
 
 
 async def _audited(ctx: Context, interaction: Interaction) -> Answer:
+    """Do the same for what is part of something larger: an entry of a Bundle."""
     started = time.perf_counter()
     status = 500
     try:
@@ -105,8 +106,8 @@ async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C9
         case Bundle(resource):
             entries = bundle.read_entries(ctx, resource)
             if resource["type"] == "batch":
-                return await bundle.batch(ctx, entries, dispatch)
-            return await transaction.transaction(ctx, entries, dispatch, authorise)
+                return await bundle.batch(ctx, entries, _audited)
+            return await transaction.transaction(ctx, entries, _audited, authorise)
         case Capabilities(mode, shape):
             return capabilities.statement(ctx, mode, shape)
         case Invoke(name=name):

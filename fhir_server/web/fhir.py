@@ -64,7 +64,7 @@ def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
     """Return the request's view of the server: time, ids, language, preferences."""
     preferences = negotiation.preferences(headers.get("prefer", ""))
     return Context(
-        server=server,
+        server=server.knowing(server.live.current),
         now=datetime.now(UTC),
         new_id=lambda: str(uuid4()),
         base_url=base_url,

@@ -18,8 +18,8 @@ from pymongo.collection import Collection
 from fhir_server.store import Clock
 from fhir_server.store.indexing import Entry, Indexing
 from tests.cli.commands import served
-from tests.http.serving import serving
-from tests.http.test_search_parameters import boxed, built, found, parameter, stored
+from tests.http.serving import dose, serving
+from tests.http.test_search_parameters import boxed, built, found, parameter, somebody_behind, stored
 
 Json = dict[str, Any]
 Documents = Collection[Json]
@@ -117,6 +117,42 @@ async def test_a_resource_that_cannot_be_indexed_is_named_and_nothing_is_answere
     database["Patient"].update_one({"_id": bad}, {"$set": {"raw": raw}})
     await client.post("/fhir/$reindex-start?type=Patient", json={"resourceType": "Parameters"})
     assert await built(client, "Patient?box=7") == {good, bad}
+
+
+async def test_starting_with_another_zone_builds_the_dates_anew_and_refuses_nothing_else(
+    mongodb_uri: str, name: str
+) -> None:
+    """A date without a zone begins at 17:00 UTC of the day before in Hanoi."""
+    late = "Immunization?date=sa2025-08-11T20:00:00Z"
+    async with serving(mongodb_uri, name) as client:
+        shot = await stored(client, dose("Patient/a", occurrenceDateTime="2025-08-12"))
+        assert await found(client, late) == set()
+    with somebody_behind(mongodb_uri, name):
+        async with serving(mongodb_uri, name, time_zone="UTC") as client:
+            assert await found(client, late) is None
+            assert await found(client, "Immunization?_sort=date") is None
+            assert await found(client, "Immunization?status=completed&patient=a") == {shot}
+            assert await found(client, "Patient/a/Immunization?status=completed") == {shot}
+    async with serving(mongodb_uri, name, time_zone="UTC") as client:
+        assert await built(client, late) == {shot}
+    async with serving(mongodb_uri, name, time_zone="UTC") as client:
+        assert await found(client, late) == {shot}  # nothing is different: nothing is built again
+
+
+async def test_compartments_wait_for_their_references(mongodb_uri: str, name: str) -> None:
+    async with serving(mongodb_uri, name) as client:
+        shot = await stored(client, dose("Patient/a"))
+    own = {"base_url": "http://imm.example.vn/fhir"}
+    with somebody_behind(mongodb_uri, name):
+        async with serving(mongodb_uri, name, **own) as client:
+            client.headers["host"] = "imm.example.vn"
+            answer = await client.get("/fhir/Patient/a/Immunization")
+            assert answer.status_code == 503, answer.text
+            assert int(answer.headers["retry-after"]) > 0
+    async with serving(mongodb_uri, name, **own) as client:
+        client.headers["host"] = "imm.example.vn"
+        assert await built(client, "Immunization?patient=a") == {shot}
+        assert await found(client, "Patient/a/Immunization") == {shot}
 
 
 PEOPLE = 5000
