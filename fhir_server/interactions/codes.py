@@ -18,7 +18,7 @@ from terminology import valuesets
 from terminology.concepts import Concept
 from terminology.conditions import Active, Condition, Every, Some, predicate
 from terminology.systems import display, is_name
-from terminology.valuesets import Part, Plan, Versions
+from terminology.valuesets import Part, Plan, Versions, codes_of
 
 Json = dict[str, Any]
 Asked = tuple[str, str | None, str]  # value set (canonical URL, perhaps |version), system or None, code
@@ -91,7 +91,7 @@ async def _in_part(ctx: Context, part: Part, coded: Coded, at: date) -> bool | N
         return None
     concept = await _concept(source, part, coded.code)
     if concept is None:
-        return False if source is not None and source.head.complete else None
+        return False if (source is not None and source.head.complete) or _lists_others(part, coded.code) else None
     holds = concept.since <= at <= concept.until
     return holds and await _tried(source, part.condition, concept)
 
@@ -175,7 +175,7 @@ async def judged(source: Source | None, part: Part, coded: Coded, seen: Circumst
     name = part.listed.get(coded.code, {}).get("display") if seen.language is None else None
     name = name or display(concept, seen.language, language)
     if not await _tried(source, part.condition, concept):
-        return Verdict(False, await _left_out(source, part, coded, concept), name)
+        return Verdict(False, _left_out(part, coded, concept), name)
     if not concept.since <= seen.at <= concept.until:
         return Verdict(False, _out_of_time(coded, concept, seen.at), name)
     if concept.abstract and seen.abstract is False:
@@ -197,8 +197,16 @@ def _called(text: str, concept: Concept, part: Part) -> bool:
     return is_name(text, concept) or (listed is not None and is_name(text, Concept(listed, 0)))
 
 
+def _lists_others(part: Part, code: str) -> bool:
+    """Return whether the value set lists its codes and this is none of them, whatever the code system says."""
+    listed = codes_of(part.condition)
+    return listed is not None and code not in listed
+
+
 def _unknown(source: Source | None, part: Part, coded: Coded) -> Verdict:
     code = coded.code[:80]
+    if (source is None or not source.head.complete) and _lists_others(part, coded.code):
+        return Verdict(False, _not_meant(part, coded))
     if source is None:
         return Verdict(
             None,
@@ -224,16 +232,20 @@ def _unknown(source: Source | None, part: Part, coded: Coded) -> Verdict:
     )
 
 
-async def _left_out(source: Source | None, part: Part, coded: Coded, concept: Concept) -> Text:
+def _left_out(part: Part, coded: Coded, concept: Concept) -> Text:
     """Return why a code that exists is not in the value set: it is inactive, or simply not meant."""
     if concept.inactive and _excludes_inactive(part.condition):
         return (
             f"The code '{coded.code}' is inactive, and the value set holds active codes only",
             f"Mã '{coded.code}' không còn hiệu lực, tập giá trị chỉ nhận mã còn hiệu lực",
         )
+    return _not_meant(part, coded)
+
+
+def _not_meant(part: Part, coded: Coded) -> Text:
     return (
-        f"The code '{coded.code}' of {part.system} is not in the value set",
-        f"Mã '{coded.code}' của {part.system} không thuộc tập giá trị",
+        f"The code '{coded.code[:80]}' of {part.system} is not in the value set",
+        f"Mã '{coded.code[:80]}' của {part.system} không thuộc tập giá trị",
     )
 
 
