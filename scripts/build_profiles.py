@@ -21,6 +21,7 @@ from scripts.national import (
     programme,
     programme_doses,
     programme_events,
+    programme_forecasts,
     programme_places,
     units,
     vaccines,
@@ -32,7 +33,7 @@ def definitions() -> Iterator[tuple[Publication, Json]]:
     """Yield what is made of the tables in scripts/national alone, each resource with its set."""
     for module in (community, community_records):
         yield from ((COMMUNITY, resource) for resource in module.definitions())
-    for module in (programme, programme_places, programme_doses, programme_events):
+    for module in (programme, programme_places, programme_doses, programme_forecasts, programme_events):
         yield from ((PROGRAMME, resource) for resource in module.definitions())
     for made in (codes.resources(), vaccines.resources(), numbering.resources(), community_tables.parameters()):
         yield from ((PROGRAMME, resource) for resource in made)

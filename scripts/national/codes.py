@@ -204,7 +204,7 @@ SERIOUS_REASONS: tuple[tuple[Row, str], ...] = (
     (("other", "Sự kiện y khoa quan trọng khác", "Other important medical event"), "26"),
 )
 
-# id, valid from, valid to, row
+# row, last day
 LEVELS: tuple[tuple[Row, str | None], ...] = (
     (("national", "Trung ương", "National"), None),
     (("region", "Khu vực", "Region"), None),

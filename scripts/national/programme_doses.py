@@ -1,4 +1,4 @@
-"""Set C, continued: doses, what comes next, and lots of vaccine.
+"""Set C, continued: doses and lots of vaccine.
 
 TT 13/2026/TT-BYT · dose fields of QĐ 3891/QĐ-BYT · https://hl7.org/fhir/R4/immunization.html
 """
@@ -7,16 +7,15 @@ from collections.abc import Iterator
 
 from scripts.national.basis import DATASET, EXACT, UNVERIFIED, demanded, own, structure, value_set
 from scripts.national.community import url
-from scripts.national.notation import Json, bound, element, extension, reference, rule
+from scripts.national.notation import Json, bound, element, extension, rule
 from terminology.vaccines import PRODUCT
 
 LOT = "TT 13/2026/TT-BYT Điều 12 khoản 3 và 5: after a severe event the lot is suspended"
-LOINC = "http://loinc.org"
 
 
 def definitions() -> Iterator[Json]:
-    """Yield the profiles of doses, recommendations and lots."""
-    yield from (_immunization(), _recommendation(), _medication())
+    """Yield the profiles of doses and lots."""
+    yield from (_immunization(), _medication())
 
 
 GIVEN = "status = 'completed'"
@@ -82,6 +81,11 @@ def _time() -> list[Json]:
     ]
 
 
+def _named(other: str) -> str:
+    """Return the expression: a reference by identifier, which does not say that it is to an `other`."""
+    return f"(identifier.exists() and type.where(startsWith('{other}')).empty())"
+
+
 def _content() -> list[Json]:
     """Return the rules on what was given, by whom and where."""
     actor = "performer.actor.where"
@@ -142,8 +146,8 @@ def _content() -> list[Json]:
                 "Organization",
                 "Bản ghi chưa cho biết cơ sở tiêm: hãy thêm performer.actor tham chiếu đến Organization",
             ),
-            f"where({GIVEN}).empty() or {actor}(reference.contains('Organization/') or reference.startsWith('urn:') "
-            "or type = 'Organization' or identifier.exists()).exists() or location.exists()",
+            f"where({GIVEN}).empty() or {actor}(reference.contains('Organization/') or reference.startsWith('urn:') or "
+            f"type = 'Organization' or {_named('Practitioner')}).exists() or location.exists()",
             "QĐ 3891/QĐ-BYT: the facility is a mandatory field of a dose (validity after 01/07/2026 not verified)",
         ),
         rule(
@@ -154,7 +158,7 @@ def _content() -> list[Json]:
                 "Bản ghi chưa cho biết người tiêm: hãy thêm performer.actor tham chiếu đến Practitioner",
             ),
             f"where({HERE}).empty() or {actor}(reference.contains('Practitioner') or reference.startsWith('urn:') or "
-            "type.startsWith('Practitioner') or identifier.exists()).exists()",
+            f"type.startsWith('Practitioner') or {_named('Organization')}).exists()",
             "TT 13/2026/TT-BYT Điều 12: who screens and gives the dose answers for it",
         ),
         rule(
@@ -265,108 +269,6 @@ def _immunization() -> Json:
         ],
         "TT 13/2026/TT-BYT; the dose fields of QĐ 3891/QĐ-BYT (18/12/2025), whose validity after 01/07/2026 is not "
         "verified.",
-    )
-
-
-def _criterion(code: str) -> str:
-    return f"dateCriterion.where(code.coding.where(system = '{LOINC}' and code = '{code}').exists()).value"
-
-
-def _recommendation() -> Json:
-    schedule = "TT 13/2026/TT-BYT Điều 5 khoản 4: the schedule follows the label and the guidance of Cục Phòng bệnh"
-    path = "ImmunizationRecommendation.recommendation"
-    return structure(
-        "vn-imm-recommendation",
-        "ImmunizationRecommendation",
-        ("Doses that come next", "Mũi tiêm tiếp theo"),
-        "Which doses a person needs and when.",
-        [
-            element(
-                "ImmunizationRecommendation",
-                ("Doses that come next", "Mũi tiêm tiếp theo"),
-                constraint=[
-                    rule(
-                        "vn-imm-forecast-authority",
-                        "warning",
-                        (
-                            "The record does not say by whose schedule it was made: add authority",
-                            "Bản ghi chưa cho biết lịch tiêm của cơ quan nào: hãy thêm authority",
-                        ),
-                        "authority.exists()",
-                        schedule,
-                    )
-                ],
-            ),
-            element(
-                "ImmunizationRecommendation.patient",
-                ("Who the doses are for", "Đối tượng tiêm chủng"),
-                requirements=DATASET,
-                type=reference(own("vn-imm-patient"), url("vn-core-patient")),
-            ),
-            element(
-                path,
-                ("One series", "Một loạt mũi tiêm"),
-                constraint=[
-                    rule(
-                        "vn-imm-forecast-date",
-                        "error",
-                        (
-                            "A dose that is due or overdue says since when: add dateCriterion with LOINC 30980-7",
-                            "Mũi đến lịch hoặc quá lịch phải có ngày đến lịch: hãy thêm dateCriterion với LOINC "
-                            "30980-7",
-                        ),
-                        "forecastStatus.coding.where(code = 'due' or code = 'overdue').empty() or "
-                        f"{_criterion('30980-7')}.exists()",
-                        schedule,
-                    ),
-                    rule(
-                        "vn-imm-forecast-order",
-                        "error",
-                        (
-                            "Earliest, due and latest date are not in this order: correct the dates",
-                            "Ngày sớm nhất, ngày đến lịch và ngày muộn nhất không theo thứ tự: hãy sửa các ngày",
-                        ),
-                        f"iif({_criterion('30981-5')} > {_criterion('30980-7')}, false, "
-                        f"iif({_criterion('30980-7')} > {_criterion('59777-3')}, false, true))",
-                        schedule,
-                    ),
-                ],
-            ),
-            element(
-                f"{path}.vaccineCode",
-                ("Vaccine", "Vắc xin"),
-                requirements=schedule,
-                mustSupport=True,
-                binding=bound("extensible", value_set("vaccine")),
-            ),
-            element(
-                f"{path}.targetDisease",
-                ("Disease", "Bệnh được phòng"),
-                requirements="TT 13/2026/TT-BYT Điều 4 và 5: the duty is by disease",
-                mustSupport=True,
-                binding=bound("extensible", value_set("target-disease")),
-            ),
-            element(
-                f"{path}.forecastStatus",
-                ("Due, overdue, complete, immune or contraindicated", "Tình trạng lịch tiêm"),
-                requirements=schedule,
-                mustSupport=True,
-                binding=bound("required", value_set("forecast-status")),
-            ),
-            element(
-                f"{path}.dateCriterion.code",
-                ("Which date", "Loại ngày"),
-                requirements=schedule,
-                binding=bound("extensible", value_set("forecast-date")),
-            ),
-            element(
-                f"{path}.doseNumber[x]",
-                ("Number of the dose in its series", "Mũi thứ mấy"),
-                requirements="QĐ 3891/QĐ-BYT: dose order",
-                type=[{"code": "positiveInt"}],
-            ),
-        ],
-        f"{schedule}. No VN Core profile of this type was seen.",
     )
 
 

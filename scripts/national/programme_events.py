@@ -13,6 +13,7 @@ from scripts.national.notation import (
     PROGRAMME,
     Json,
     bound,
+    by,
     complex_extension,
     element,
     extension,
@@ -101,7 +102,7 @@ def _rules() -> list[Json]:
             "warning",
             (
                 "The serious event was notified later than 24 hours after it was detected: check both times, and "
-                "write the reason of the delay into note of the report",
+                "tell the reason of the delay in the report",
                 "Tai biến nặng được báo cáo muộn hơn 24 giờ sau khi phát hiện: hãy kiểm tra hai thời điểm và ghi lý do "
                 "chậm vào báo cáo",
             ),
@@ -134,6 +135,7 @@ def _adverse_event() -> Json:
                 ("Adverse event following immunization", "Sự cố bất lợi sau tiêm chủng"),
                 constraint=_rules(),
             ),
+            element("AdverseEvent.extension", slicing=by("url")),
             *(
                 element(f"AdverseEvent.extension:{name}", short, max=most, type=extension(definition))
                 for name, short, most, definition in (
