@@ -146,7 +146,8 @@ def every(parts: Iterable[Condition]) -> Condition:
         kept += part.parts if isinstance(part, Every) else (part,)
     if NONE in kept:
         return NONE
-    return kept[0] if len(kept) == 1 else Every(tuple(kept))
+    different = tuple(dict.fromkeys(kept))
+    return different[0] if len(different) == 1 else Every(different)
 
 
 def some(parts: Iterable[Condition]) -> Condition:
@@ -158,7 +159,8 @@ def some(parts: Iterable[Condition]) -> Condition:
         return ALL
     if kept and all(isinstance(part, Codes) for part in kept):
         return Codes(tuple(dict.fromkeys(code for part in kept if isinstance(part, Codes) for code in part.codes)))
-    return kept[0] if len(kept) == 1 else Some(tuple(kept))
+    different = tuple(dict.fromkeys(kept))
+    return different[0] if len(different) == 1 else Some(different)
 
 
 def read(filter: dict[str, Any]) -> Condition:

@@ -47,7 +47,7 @@ def head(resources: Sequence[Json]) -> Head:
     """
     first = resources[0]
     return Head(
-        url=first["url"],
+        url=first.get("url", ""),
         version=first.get("version"),
         name=first.get("name"),
         title=first.get("title"),

@@ -75,19 +75,36 @@ def imports(value_set: Json) -> list[str]:
 
 def plan(value_set: Json, known: Mapping[str, Json], versions: Versions) -> Plan:
     """Return the plan of a value set, given those that it imports by canonical URL; raise Unusable or Missing."""
-    return Plan(tuple(_merged(_composed(value_set, known, versions, ()))))
+    return Plan(tuple(_merged(_composed(value_set, _Reading(known, versions), ()))))
 
 
-def _composed(value_set: Json, known: Mapping[str, Json], versions: Versions, path: Sequence[str]) -> list[Part]:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the reading of one value set knows; each value set that it imports is read once."""
+
+    known: Mapping[str, Json]
+    versions: Versions
+    done: dict[str, list[Part]] = field(default_factory=dict)
+
+    def imported(self, url: str, path: Sequence[str]) -> list[Part]:
+        """Return the parts of the value set `url`; raise Missing."""
+        if url not in self.known:
+            raise Missing(url)
+        if url not in self.done:
+            self.done[url] = _merged(_composed(self.known[url], self, path))
+        return self.done[url]
+
+
+def _composed(value_set: Json, reading: _Reading, path: Sequence[str]) -> list[Part]:
     url = str(value_set.get("url", ""))
     if (url and url in path) or len(path) > DEEPEST:
         raise Unusable(f"the value set {url} imports itself")
     compose = value_set.get("compose")
     if compose is None:
-        return _expanded(value_set, versions)
+        return _expanded(value_set, reading.versions)
     below = (*path, url)
-    included = [part for row in compose.get("include", ()) for part in _selected(row, known, versions, below)]
-    excluded = [part for row in compose.get("exclude", ()) for part in _selected(row, known, versions, below)]
+    included = [part for row in compose.get("include", ()) for part in _selected(row, reading, below)]
+    excluded = [part for row in compose.get("exclude", ()) for part in _selected(row, reading, below)]
     parts = [_without(part, excluded) for part in included]
     if compose.get("inactive") is False:
         parts = [_narrowed(part, Active()) for part in parts]
@@ -117,13 +134,10 @@ def _said(row: Json) -> Json:
     return {name: row[name] for name in ("code", "display", "designation") if name in row}
 
 
-def _selected(row: Json, known: Mapping[str, Json], versions: Versions, path: Sequence[str]) -> list[Part]:
+def _selected(row: Json, reading: _Reading, path: Sequence[str]) -> list[Part]:
     """Return what one include (or exclude) names: what is in its system and in all its value sets."""
-    groups = [[_of_system(row, versions)]] if "system" in row else []
-    for url in row.get("valueSet", ()):
-        if url not in known:
-            raise Missing(url)
-        groups.append(_merged(_composed(known[url], known, versions, path)))
+    groups = [[_of_system(row, reading.versions)]] if "system" in row else []
+    groups += (reading.imported(url, path) for url in row.get("valueSet", ()))
     if not groups:
         raise Unusable("an include names a system or value sets")
     first, *others = groups

@@ -25,6 +25,7 @@ Asked = tuple[str, str | None, str]  # value set (canonical URL, perhaps |versio
 Text = tuple[str, str]  # en, vi
 
 IMPORTED: Final = 100  # value sets that one value set may be made of
+PARTS: Final = 200  # code systems that one value set may take codes from
 AS_SAID: Final = Versions()
 
 
@@ -109,6 +110,8 @@ async def planned(ctx: Context, value_set: Json, key: str | None = None, version
             raise _unusable(value_set, str(error), "not-found") from None
         except valuesets.Unusable as error:
             raise _unusable(value_set, str(error), "processing") from None
+        if len(plan.parts) > PARTS:
+            raise _unusable(value_set, f"it is made of more than {PARTS} code systems", "too-costly")
         if content:
             kept.put(content, plan, 64 * (1 + sum(len(part.listed) for part in plan.parts)))
     return plan

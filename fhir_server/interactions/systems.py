@@ -215,7 +215,7 @@ def _fellows(one: Candidate, other: Candidate) -> bool:
 async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
     """Return the rows of a large code system, deriving them when nobody did; raise Unavailable while another does."""
     store = ctx.server.store.concepts
-    url = parts[0].resource["url"]
+    url = parts[0].resource.get("url", "")
     for _ in range(_WAITS):
         built = await store.built(key)
         if built is not None and built.done:

@@ -896,3 +896,33 @@ async def test_several_who_need_the_rows_at_once_all_get_them(client: httpx.Asyn
         *(told(client, "CodeSystem/$lookup", system=url, code=f"C{at}") for at in range(0, 4000, 400))
     )
     assert [row["display"].rpartition(" ")[2] for row in found] == [str(at) for at in range(0, 4000, 400)]
+
+
+@pytest.mark.parametrize(
+    ("address", "values"),
+    [
+        ("ValueSet/$expand", {"valueSet": {"resourceType": "ValueSet", "compose": {"include": "all"}}}),
+        ("ValueSet/$expand", {"valueSet": {"resourceType": "CodeSystem"}}),
+        ("ValueSet/$expand", {"valueSet": value_set("x", {"system": CS}), "filter": "x" * 201}),
+        ("CodeSystem/$validate-code", {"codeSystem": {"resourceType": "CodeSystem", "concept": [{}]}, "code": "a"}),
+        (
+            "ConceptMap/$translate",
+            {"conceptMap": {"resourceType": "ConceptMap", "group": {}}, "code": "a", "system": "b"},
+        ),
+        ("CodeSystem/$validate-code", {"url": CS, "coding": {"code": 1}}),
+        ("CodeSystem/$validate-code", {"url": CS, "coding": "dog"}),
+        ("CodeSystem/$validate-code", {"url": CS, "codeableConcept": {"coding": [{"code": "a"}] * 51}}),
+        ("CodeSystem/$lookup", {"coding": {"system": CS}}),
+    ],
+)
+async def test_what_is_sent_along_is_checked(stocked: httpx.AsyncClient, address: str, values: Json) -> None:
+    answer = await stocked.post(f"/fhir/{address}", json=sent(**values))
+    assert answer.status_code in (400, 422)
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_a_code_system_without_url_is_asked_at_its_address(client: httpx.AsyncClient) -> None:
+    nameless = {name: value for name, value in code_system(CS, concept("a", "A")).items() if name != "url"}
+    await client.put("/fhir/CodeSystem/nameless", json={**nameless, "id": "nameless"})
+    answer = await client.get("/fhir/CodeSystem/nameless/$validate-code?code=a")
+    assert outputs(answer.json())["result"] is True

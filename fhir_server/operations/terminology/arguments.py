@@ -4,16 +4,18 @@ https://hl7.org/fhir/R4/terminology-service.html
 """
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from fhir_server.interactions import canonicals, read
 from fhir_server.interactions.canonicals import Candidate
 from fhir_server.interactions.codes import Coded, Text, today
 from fhir_server.operations.call import Call
-from fhir_server.outcome import BadRequest, NotFound, NotSupported
+from fhir_server.outcome import BadRequest, NotFound, NotSupported, Unprocessable
 from fhir_server.server import Context
 from terminology import concepts
+
+CODINGS: Final = 50  # of one CodeableConcept
 
 Json = dict[str, Any]
 Values = dict[str, Any]
@@ -108,15 +110,23 @@ def codings(values: Values, name: str) -> list[Coded]:
     """Return the codings of the CodeableConcept given as `name`; raise BadRequest when it has none."""
     value = values.get(name)
     rows = value.get("coding") if isinstance(value, dict) else None
-    if not isinstance(rows, list) or not rows:
-        raise BadRequest(f"'{name}' is a CodeableConcept with codings", f"'{name}' là CodeableConcept có coding")
+    if not isinstance(rows, list) or not 0 < len(rows) <= CODINGS:
+        raise BadRequest(
+            f"'{name}' is a CodeableConcept with 1 to {CODINGS} codings",
+            f"'{name}' là CodeableConcept có 1 đến {CODINGS} coding",
+        )
     return [of_coding(row) for row in rows]
 
 
-def resource(values: Values, name: str, type: str) -> Json | None:
-    """Return the resource sent along as `name`; raise BadRequest when it is none of `type`."""
+def resource(ctx: Context, values: Values, name: str, type: str) -> Json | None:
+    """Return the resource of `type` sent along as `name`; raise BadRequest or Unprocessable when it is none."""
     value = values.get(name)
-    if value is None or (isinstance(value, dict) and value.get("resourceType") == type):
+    if value is None:
+        return None
+    if isinstance(value, dict) and value.get("resourceType") == type:
+        report = ctx.server.validator.validate(value)
+        if any(issue.severity in {"error", "fatal"} for issue in report.issues):
+            raise Unprocessable(f"The {type} sent along is not valid", issues=report.issues)
         return value
     raise BadRequest(f"'{name}' is a {type} sent in Parameters", f"'{name}' là tài nguyên {type} gửi trong Parameters")
 

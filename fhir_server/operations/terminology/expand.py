@@ -20,7 +20,7 @@ from fhir_server.operations.call import Call, inputs
 from fhir_server.operations.terminology import arguments
 from fhir_server.operations.terminology.arguments import Values
 from fhir_server.operations.terminology.validate_code import value_set
-from fhir_server.outcome import Issue, TooCostly, Unprocessable
+from fhir_server.outcome import BadRequest, Issue, TooCostly, Unprocessable
 from fhir_server.server import Context
 from terminology import folding
 from terminology.concepts import Concept
@@ -37,6 +37,7 @@ KNOWN: Final = (
     "force-system-version",
 )
 LISTS: Final = ("designation", "exclude-system", "system-version", "check-system-version", "force-system-version")
+LONGEST: Final = 200  # characters of a text filter
 LANGUAGES: Final = "urn:ietf:bcp:47"
 # https://hl7.org/fhir/R4/valueset-definitions.html#ValueSet.expansion.parameter: what shaped the expansion.
 TOLD: Final = {
@@ -92,6 +93,8 @@ def _wish(ctx: Context, values: Values) -> Wish:
         narrowed.append(Active())
     if arguments.flag(values, "excludeNotForUI"):
         narrowed.append(Selectable())
+    if text is not None and len(text) > LONGEST:
+        raise BadRequest(f"A filter may have {LONGEST} characters", f"filter dài tối đa {LONGEST} ký tự")
     if text is not None:
         narrowed.append(Words(folding.words(text)))
     arguments.flag(values, "excludePostCoordinated")  # no code of this server is post-coordinated

@@ -67,7 +67,7 @@ async def _maps(
     ctx: Context, call: Call, values: Values, codings: Sequence[Json], reverse: bool
 ) -> tuple[bool, list[Map]]:
     """Return whether a map is named, and the maps to ask."""
-    candidate, given = await arguments.instance(ctx, call), arguments.resource(values, "conceptMap", "ConceptMap")
+    candidate, given = await arguments.instance(ctx, call), arguments.resource(ctx, values, "conceptMap", "ConceptMap")
     if candidate is not None:
         return True, [_read(ctx, candidate)]
     if given is not None:

@@ -51,7 +51,7 @@ async def _in_code_system(ctx: Context, call: Call) -> Answer:
 
 
 async def _source(ctx: Context, call: Call, values: Values) -> Source:
-    candidate, given = await arguments.instance(ctx, call), arguments.resource(values, "codeSystem", "CodeSystem")
+    candidate, given = await arguments.instance(ctx, call), arguments.resource(ctx, values, "codeSystem", "CodeSystem")
     if candidate is None and given is not None:
         return systems.given(given)
     version = arguments.string(values, "version")
@@ -94,7 +94,7 @@ async def value_set_plan(ctx: Context, call: Call, values: Values) -> Plan:
 async def value_set(ctx: Context, call: Call, values: Values) -> tuple[Json, str | None]:
     """Return the value set that is asked about, and what names its content; raise BadRequest or NotFound."""
     arguments.refuse(values, "context", "name the value set by 'url'", "hãy chỉ rõ tập giá trị bằng 'url'")
-    candidate, given = await arguments.instance(ctx, call), arguments.resource(values, "valueSet", "ValueSet")
+    candidate, given = await arguments.instance(ctx, call), arguments.resource(ctx, values, "valueSet", "ValueSet")
     if candidate is None and given is not None:
         return given, None
     if candidate is None:
