@@ -9,7 +9,8 @@ from typing import Any
 from fhir_server.definitions.model import Element, Member
 from fhir_server.validation.report import Path, Walk
 from fhir_server.validation.rules import Node
-from fhir_server.validation.structure import step_of, too_many
+from fhir_server.validation.shapes import too_many
+from fhir_server.validation.structure import step_of
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]  # of one value

@@ -6,24 +6,22 @@ A type's properties compile when they are first met, so that start costs nothing
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Constraint, Element, Member
 from fhir_server.fhirpath.names import Names, names
-from fhir_server.validation import attachments, bindings, days, invariants, primitives, references, sayings
-from fhir_server.validation.report import MAX_DEPTH, Path, Walk, below, shown
+from fhir_server.validation import attachments, bindings, days, invariants, primitives, references, sayings, shapes
+from fhir_server.validation.report import MAX_DEPTH, Path, Walk, below
+from fhir_server.validation.shapes import Property
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]  # of one value
-Property = Callable[[Any, Json, Path, Walk], None]  # of a property's value: also sees the object, whose path it gets
 
 # R4's constraints that other parts of this package check, with texts that say more.
 CHECKED_ELSEWHERE: Final = frozenset({"dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"})
 # R4 marks these as best practice: https://hl7.org/fhir/R4/best-practices.html
 ADVICE: Final = frozenset({"dom-6", "con-3"})
-MAX_NAME: Final = 64  # characters of a property's name: longer ones are not compared with those known
 
 
 class Properties(dict[str, Property]):
@@ -38,7 +36,7 @@ class Properties(dict[str, Property]):
     def __missing__(self, name: str) -> Property:
         check = self._structures.property(name, self._members)
         if check is None:
-            return _stranger(name, self._members, self._owner)  # not kept: anybody can invent names without end
+            return shapes.stranger(name, self._members, self._owner)  # not kept: anybody can invent names without end
         self[name] = check
         return check
 
@@ -62,7 +60,7 @@ class Structures:
             assert definition is not None
             properties = Properties(self, definition.members, name)
             properties["resourceType"] = _nothing
-            properties["_id"] = _no_extras
+            properties["_id"] = shapes.no_extras
             rules = self._rules(definition.root.constraints, name)
             self._objects[name] = _object(properties, self._mandatory(definition.members), name, rules)
         return self._objects[name]
@@ -89,12 +87,12 @@ class Structures:
             check = (
                 self._primitive_property(name, member) if self._is_primitive(member) else self._complex(name, member)
             )
-            return _only_one_of(name, check, members, member.element) if member.element.choice else check
+            return shapes.only_one_of(name, check, members, member.element) if member.element.choice else check
         member = members.get(name[1:]) if name.startswith("_") else None
         if member is None or not self._is_primitive(member):
             return None
         check = self._extras(name, member)
-        return _only_one_of(name, check, members, member.element) if member.element.choice else check
+        return shapes.only_one_of(name, check, members, member.element) if member.element.choice else check
 
     def _is_primitive(self, member: Member) -> bool:
         definition = self._definitions.type(member.type)
@@ -129,7 +127,7 @@ class Structures:
                 kind = next(kind for kind in element.types if kind.code == "Reference")
                 yield references.reference(element.path, kind.targets, self._definitions)
             case "Extension":
-                yield _value_or_extensions
+                yield shapes.value_or_extensions
                 yield self._extension
             case "Attachment":
                 yield attachments.check
@@ -183,13 +181,13 @@ class Structures:
 
         def repeated(values: Any, owner: Json, path: Path, walk: Walk) -> None:
             if type(values) is not list or not values:
-                _not_an_array(values, below(path, step), element.path, walk)
+                shapes.not_an_array(values, below(path, step), element.path, walk)
                 return
             depth = path[3] + 1
             for index, value in enumerate(values):
                 check(value, (path, step, index, depth), walk)
             if element.max is not None and len(values) > element.max:
-                too_many(walk, below(path, step), element.path, len(values), element.max)
+                shapes.too_many(walk, below(path, step), element.path, len(values), element.max)
 
         return repeated
 
@@ -211,7 +209,7 @@ class Structures:
 
         def repeated(values: Any, owner: Json, path: Path, walk: Walk) -> None:
             if type(values) is not list or not values:
-                _not_an_array(values, below(path, step), element.path, walk)
+                shapes.not_an_array(values, below(path, step), element.path, walk)
                 return
             for index, value in enumerate(values):
                 if value is None and _has_extras(owner.get(extras), index):
@@ -220,7 +218,7 @@ class Structures:
                 if fault is not None:
                     walk.error(fault.code, below(path, step, index), rule, fault.en, fault.vi)
             if element.max is not None and len(values) > element.max:
-                too_many(walk, below(path, step), element.path, len(values), element.max)
+                shapes.too_many(walk, below(path, step), element.path, len(values), element.max)
 
         return repeated
 
@@ -243,7 +241,7 @@ class Structures:
 
         def repeated(values: Any, owner: Json, path: Path, walk: Walk) -> None:
             if type(values) is not list or not values:
-                _not_an_array(values, below(path, step), element.path, walk)
+                shapes.not_an_array(values, below(path, step), element.path, walk)
                 return
             twins = owner.get(twin)
             if type(twins) is list and len(twins) != len(values):
@@ -279,7 +277,7 @@ def _object(
             walk.error("structure", path, f"{key}:shape", remedy.en, remedy.vi)
             return
         if len(value) < 2 and not value.keys() - alone:
-            _empty(path, key, walk)
+            shapes.empty(path, key, walk)
             return
         if path[3] > MAX_DEPTH:
             walk.error(
@@ -294,7 +292,7 @@ def _object(
             properties[name](child, value, path, walk)
         for name, every, element in mandatory:
             if name not in value and every.isdisjoint(value):
-                missing(walk, path, name, element)
+                shapes.missing(walk, path, name, element)
         for rule in rules:
             rule(value, path, walk)
 
@@ -303,17 +301,6 @@ def _object(
 
 def _nothing(value: Any, owner: Json, path: Path, walk: Walk) -> None:
     """Accept `resourceType`, which has chosen this very check."""
-
-
-def _no_extras(value: Any, owner: Json, path: Path, walk: Walk) -> None:
-    """Refuse `_id` of a resource, whose id is of a system type (https://hl7.org/fhir/R4/resource.html#id)."""
-    walk.error(
-        "extension",
-        below(path, "id"),
-        "Resource.id:extension",
-        "The id of a resource has no extensions: remove `_id`",
-        "id của tài nguyên không có phần mở rộng: hãy bỏ `_id`",
-    )
 
 
 def _all(first: Check, others: list[Check]) -> Check:
@@ -348,125 +335,3 @@ def step_of(name: str, member: Member) -> str:
 
 def _has_extras(extras: Any, index: int) -> bool:
     return type(extras) is list and index < len(extras) and extras[index] is not None
-
-
-def _only_one_of(name: str, check: Property, members: Mapping[str, Member], element: Element) -> Property:
-    """Refuse a second `value[x]` beside property `name`; the first of them by name reports."""
-    own = name.removeprefix("_")
-    others = {other for other, member in members.items() if member.element is element and other != own}
-    others |= {"_" + other for other in others}
-
-    def choice(value: Any, owner: Json, path: Path, walk: Walk) -> None:
-        check(value, owner, path, walk)
-        if owner.keys().isdisjoint(others):
-            return
-        given = sorted({own} | {other.removeprefix("_") for other in others & owner.keys()})
-        if own != given[0] or (name != own and own in owner):
-            return
-        walk.error(
-            "structure",
-            below(path, element.name.removesuffix("[x]")),
-            f"{element.path}:choice",
-            f"{element.path} is given as {' and '.join(given)}: keep only one of them",
-            f"{element.path} được ghi bằng {' và '.join(given)}: chỉ giữ lại một",
-        )
-
-    return choice
-
-
-def _value_or_extensions(value: Json, path: Path, walk: Walk) -> None:
-    """Check ext-1: an extension has a value or extensions, not both."""
-    values = sum(1 for name in value if name.startswith(("value", "_value")))
-    if bool(values) == ("extension" in value):
-        walk.error(
-            "invariant",
-            path,
-            "ext-1",
-            "An extension has either a value or extensions of its own: give it exactly one of the two",
-            "Phần mở rộng phải có giá trị hoặc các phần mở rộng con: hãy ghi đúng một trong hai",
-        )
-
-
-def _empty(path: Path, key: str, walk: Walk) -> None:
-    walk.error(
-        "invariant",
-        path,
-        "ele-1",
-        "This element has neither a value nor anything in it: fill it, or leave it out",
-        "Phần tử này không có giá trị hay nội dung: hãy ghi nội dung hoặc bỏ đi",
-    )
-
-
-def _not_an_array(value: Any, path: Path, rule: str, walk: Walk) -> None:
-    if value == []:
-        walk.error(
-            "structure",
-            path,
-            f"{rule}:shape",
-            "This array is empty: leave the property out, or put a value in it",
-            "Mảng này rỗng: hãy bỏ thuộc tính hoặc ghi ít nhất một giá trị",
-        )
-        return
-    found = primitives.kind(value)
-    walk.error(
-        "structure",
-        path,
-        f"{rule}:shape",
-        f"This is {found[0]}, but the element may repeat: write an array, [ … ], even for one value",
-        f"Đây là {found[1]}, nhưng phần tử này có thể lặp lại: hãy ghi mảng [ … ], kể cả khi chỉ có một giá trị",
-    )
-
-
-def too_many(walk: Walk, path: Path, element: str, found: int, most: int, profile: str | None = None) -> None:
-    """Report more values than an element may have."""
-    if most == 0:
-        en, vi = "This element is not allowed here: remove it", "Không được dùng phần tử này ở đây: hãy bỏ đi"
-    else:
-        en = f"There are {found} values, at most {most} allowed: remove {found - most}"
-        vi = f"Có {found} giá trị, tối đa {most}: hãy bỏ bớt {found - most}"
-    walk.error("structure", path, f"{element}:max", en, vi, profile)
-
-
-def missing(walk: Walk, path: Path, name: str, element: Element) -> None:
-    """Report a mandatory element that is not there."""
-    names = [name]
-    if element.choice:
-        stem = element.name.removesuffix("[x]")
-        names = [stem + kind.code[:1].upper() + kind.code[1:] for kind in element.types[:4]]
-    walk.error(
-        "required",
-        below(path, element.name.removesuffix("[x]")),
-        f"{element.path}:min",
-        f"{element.path} is missing: add {' or '.join(names)}",
-        f"Thiếu {element.path}: hãy bổ sung {' hoặc '.join(names)}",
-    )
-
-
-def _stranger(name: str, members: Mapping[str, Member], owner: str) -> Property:
-    """Report a property that no element has, with the name that was probably meant."""
-
-    def check(value: Any, parent: Json, path: Path, walk: Walk) -> None:
-        near: list[str] = []
-        if walk.suggestions > 0 and len(name) <= MAX_NAME:
-            walk.suggestions -= 1
-            near = [known for known, member in members.items() if member.element.name == f"{name}[x]"][:1]
-            near = near or get_close_matches(name, members, n=1, cutoff=0.7)
-        remedy = (
-            (f"did you mean '{near[0]}'?", f"có phải là '{near[0]}' không?")
-            if near
-            else (
-                "remove it, or send it as an extension",
-                "hãy bỏ đi hoặc gửi dưới dạng phần mở rộng (extension)",
-            )
-        )
-        label = shown(name)
-        step = label if label.isidentifier() else f"`{label}`"
-        walk.error(
-            "structure",
-            below(path, step),
-            f"{owner}:unknown",
-            f"{owner} has no element '{label}': {remedy[0]}",
-            f"{owner} không có phần tử '{label}': {remedy[1]}",
-        )
-
-    return check

@@ -26,7 +26,8 @@ from fhir_server.validation.report import (
     root,
     shown,
 )
-from fhir_server.validation.structure import MAX_NAME, Structures
+from fhir_server.validation.shapes import MAX_NAME
+from fhir_server.validation.structure import Structures
 
 Json = dict[str, Any]
 
