@@ -190,5 +190,6 @@ def questions(type: str) -> st.SearchStrategy[Question]:
         unique_by=lambda key: key[0],
     )
     one = st.lists(criteria(type), min_size=1, max_size=1)
-    wanted = one | one | st.lists(criteria(type), max_size=3)
+    twice = (st.lists(each, min_size=2, max_size=2) for each in OWN[type])  # of a parameter: each holds of some value
+    wanted = one | one | st.lists(criteria(type), max_size=3) | st.one_of(*twice)
     return st.builds(Question, st.just(type), wanted, st.just([]) | keys, st.sampled_from([1, 3, 50, 50]))
