@@ -4,17 +4,23 @@ docs/national.md · https://hl7.org/fhir/R4/terminology-service.html
 """
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from pymongo import MongoClient
 
-from tests.http.serving import serving
+from examples import files
+from examples.generate import bundles
+from tests.http.serving import JSON, serving
 from tests.profiles.bases import BASES, DOSE, PATIENT, without
 
+CHILD = Path(__file__).parents[2] / "examples" / "child.json"
 OWN, CORE = "https://fhir.tiemchung.vn", "http://fhir.hl7.org.vn/core"
 
 
@@ -126,3 +132,16 @@ async def test_the_profiles_are_in_the_capability_statement(client: httpx.AsyncC
     resources = {row["type"]: row for row in (await client.get("/fhir/metadata")).json()["rest"][0]["resource"]}
     for base in BASES:
         assert base["meta"]["profile"][0] in resources[base["resourceType"]]["supportedProfile"]
+
+
+async def test_the_examples_are_stored_while_profiles_and_references_are_enforced(
+    mongodb_uri: str, database: str
+) -> None:
+    async with serving(mongodb_uri, database, profiles="enforce", references="enforce") as strict:
+        for bundle in bundles(6, 2026, date(2026, 11, 1)):
+            answer = await strict.post("/fhir", content=files.line(bundle), headers=JSON)
+            assert answer.status_code == 200, answer.text
+        child = json.loads(CHILD.read_bytes())
+        assert (await strict.post("/fhir", json=child)).status_code == 200
+        stored = (await strict.get("/fhir/Patient?_summary=count")).json()
+        assert stored["total"] == 7
