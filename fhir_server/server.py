@@ -130,8 +130,8 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
     keyring = Keyring(settings.keys, secrets_of(settings), foreign)
     limits = Limits(query=settings.search_timeout)
     database = await storage.connect(mongodb_uri, settings.database, limits, counted=WATCHED)
+    live = Live(database, sources)
     try:
-        live = Live(database, sources)
         await live.open()
         unknown = live.current.validator.by_type(settings.type_profiles).get("", ())
         if unknown:
@@ -139,6 +139,7 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         cursor_key = await database.secret("page-links")
         certificate_secret = await database.secret("certificates")
     except BaseException:
+        await live.close()
         await database.close()
         raise
     live.run(reindex.work)

@@ -62,6 +62,7 @@ class Live:
     async def open(self) -> None:
         """Take up what is stored; raise Unavailable."""
         await self.store.processes.prepare()
+        await self.store.processes.arrive()
         await self.refresh()
 
     def run(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
@@ -149,6 +150,8 @@ class Live:
 
     async def watch(self) -> None:
         """Look once at what others have done: definitions, and how far the index is."""
+        if self.store.processes.silent:
+            await self.store.processes.arrive()
         await self.refresh()
         assert self._complete is not None
         states = await self.store.indexing.states(open=True, types=self._unbuilt)

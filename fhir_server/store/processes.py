@@ -89,13 +89,20 @@ class Processes:
         if document is not None:
             self.hear(int(document["n"]))
 
+    async def arrive(self) -> None:
+        """Tell the others to wait for this process: it is about to look which definitions are in force."""
+        await self._say(0, "")
+
     async def tell(self, generation: int, environment: str) -> None:
         """Tell the others that this process is there, and that no request of it works by an older generation."""
-        said: Document = {"generation": generation, "environment": environment, "seen": "$$NOW"}
         begun = asyncio.get_running_loop().time()
+        await self._say(generation, environment)
+        self._told = begun
+
+    async def _say(self, generation: int, environment: str) -> None:
+        said: Document = {"generation": generation, "environment": environment, "seen": "$$NOW"}
         with answering():
             await self._processes.update_one({"_id": self._node}, [{"$set": said}], upsert=True)
-        self._told = begun
 
     async def leave(self) -> None:
         """Tell the others that this process is no longer there."""
@@ -114,9 +121,14 @@ class Processes:
             await self._processes.delete_many({"$expr": dead})
             return await self._processes.count_documents(late)
 
+    @property
+    def silent(self) -> bool:
+        """True when the others may take this process for dead."""
+        return self._told is not None and asyncio.get_running_loop().time() - self._told > SILENT
+
     def require(self) -> None:
-        """Raise Unavailable when the others take this process for dead: what it wrote might not be found."""
-        if self._told is not None and asyncio.get_running_loop().time() - self._told > SILENT:
+        """Raise Unavailable when the others may take this process for dead: what it wrote might not be found."""
+        if self.silent:
             raise Unavailable(
                 "This server has not reached its database for a while; nothing was stored: send the request again",
                 "Máy chủ này mất kết nối với cơ sở dữ liệu một lúc; chưa có gì được lưu: hãy gửi lại yêu cầu",

@@ -76,6 +76,16 @@ async def test_who_is_behind_is_counted_until_it_is_dead(
         assert await counting.processes.behind(7, "here") == 0
 
 
+async def test_who_arrives_is_waited_for_until_it_knows_what_is_in_force(
+    counting: Store, mongodb_uri: str, database: str
+) -> None:
+    async with await connect(mongodb_uri, database) as other:
+        await other.processes.arrive()
+        assert await counting.processes.behind(1, "here") == 1
+        await other.processes.tell(1, "here")
+        assert await counting.processes.behind(1, "here") == 0
+
+
 async def test_who_the_others_take_for_dead_does_not_write(counting: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     await counting.write(create("before"))  # who never told that it is there is nobody's problem
     await counting.processes.tell(1, "here")
@@ -85,6 +95,8 @@ async def test_who_the_others_take_for_dead_does_not_write(counting: Store, monk
         await counting.write(create("b"))
     with pytest.raises(Unavailable):
         await counting.commit([create("c"), create("d")])
+    await counting.processes.arrive()  # it must first look what is in force
+    assert counting.processes.silent
     assert await counting.read("Patient", "a") is not None
     monkeypatch.undo()
     await counting.processes.tell(1, "here")
