@@ -43,17 +43,20 @@ async def issue(ctx: Context, call: Call) -> Answer:
     certificates = await issued(
         ctx, call.id or "", asked, text(values, "targetDisease"), algorithm=_algorithm(text(values, "algorithm"))
     )
-    groups = [rows(each) for each in certificates]
-    if len(groups) == 1:
-        return parameters(groups[0])
-    return parameters([{"name": "certificate", "part": group} for group in groups])
+    if len(certificates) == 1:
+        return parameters(rows(certificates[0]))
+    return parameters(
+        [
+            {"name": "certificate", "part": [{"name": "format", "valueCode": each.format}, *rows(each)]}
+            for each in certificates
+        ]
+    )
 
 
 def rows(certificate: Certificate) -> list[Json]:
     """Return what is told of a certificate to who asked for it."""
     found: list[Json] = [
         {"name": "identifier", "valueUri": certificate.id},
-        {"name": "format", "valueCode": certificate.format},
         {"name": "content", "valueString": certificate.text},
         {"name": "expires", "valueInstant": instant(certificate.expires)},
         {"name": "document", "valueReference": {"reference": f"DocumentReference/{certificate.document}"}},
