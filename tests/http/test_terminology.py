@@ -926,3 +926,25 @@ async def test_a_code_system_without_url_is_asked_at_its_address(client: httpx.A
     await client.put("/fhir/CodeSystem/nameless", json={**nameless, "id": "nameless"})
     answer = await client.get("/fhir/CodeSystem/nameless/$validate-code?code=a")
     assert outputs(answer.json())["result"] is True
+
+
+# The national content
+
+
+async def test_a_commune_that_was_split_has_several_successors_and_none_is_chosen(client: httpx.AsyncClient) -> None:
+    old, new = (
+        "https://fhir.tiemchung.vn/CodeSystem/commune-until-2025",
+        "http://fhir.hl7.org.vn/core/CodeSystem/vn-ward-cs",
+    )
+    found = await told(client, "ConceptMap/$translate", system=old, code="00007", targetsystem=new)
+    assert found["result"] is True
+    assert matches(found) == [("inexact", "00008"), ("inexact", "00025")]
+    back = await told(client, "ConceptMap/$translate", system=new, code="00008", targetsystem=old, reverse="true")
+    assert "00007" in [code for _, code in matches(back)]
+
+
+@pytest.mark.parametrize(("date", "result"), [("2019-05-31", True), ("2025-07-01", False)])
+async def test_an_old_commune_holds_on_old_days(client: httpx.AsyncClient, date: str, result: bool) -> None:
+    old = "https://fhir.tiemchung.vn/CodeSystem/commune-until-2025"
+    found = await told(client, "CodeSystem/$validate-code", url=old, code="00007", date=date)
+    assert found["result"] is result, found
