@@ -2,17 +2,17 @@
 
 https://hl7.org/fhirpath/N1/ · https://hl7.org/fhir/R4/fhirpath.html
 
-JSON does not say of what type a value is. What depends on that (a `value.is(Quantity)`, the extensions of a primitive
-that has a value too), and what only a terminology or a store could answer, is refused at compile time.
+JSON does not say of what type a value is. What depends on that is decided at compile time (a choice has its type in its
+name, the extensions of a primitive lie beside it) or refused then.
 """
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 
-from fhir_server.fhirpath import functions
+from fhir_server.fhirpath import calls, functions
 from fhir_server.fhirpath.around import Around
+from fhir_server.fhirpath.calls import Evaluate, Function
 from fhir_server.fhirpath.durations import Duration, moved
 from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
 from fhir_server.fhirpath.names import Names
@@ -33,9 +33,6 @@ from fhir_server.fhirpath.syntax import (
     type_name,
 )
 
-# A collection of the focus and what is around it → a collection
-Evaluate = Callable[[Values, Around], Values]
-
 RESOLVE = Call("resolve", ())
 LITERAL_REFERENCE = re.compile(
     r"(?:.*/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
@@ -45,7 +42,6 @@ CONSTANTS: Mapping[str, str] = {
     "sct": "http://snomed.info/sct",
     "loinc": "http://loinc.org",
 }
-MAX_REPEATED = 100_000  # items that repeat() may find
 CORE = "http://hl7.org/fhir/"
 SYSTEM_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -76,7 +72,7 @@ def _node(node: Node, names: Names) -> Evaluate:
         case Step(source, then):
             return _step(source, then, names)
         case Index(source, position):
-            return _index(_node(source, names), _node(position, names))
+            return calls.item_at(_node(source, names), _node(position, names))
         case Negative(operand):
             number = _node(operand, names)
             return lambda this, around: functions.arithmetic("-", [0], number(this, around))
@@ -126,9 +122,9 @@ def _step(source: Node, then: Member | Call | This, names: Names) -> Evaluate:
         # Of a primitive with a value both lie beside it, under `_name`.
         match source:
             case Member(name) if name not in names.resources:
-                first = _with_extras(name, lambda this, around: this, first)
+                first = calls.with_extras(name, lambda this, around: this, first)
             case Step(before, Member(name)):
-                first = _with_extras(name, _node(before, names), first)
+                first = calls.with_extras(name, _node(before, names), first)
             case _:
                 pass
     if isinstance(then, Call):
@@ -138,21 +134,6 @@ def _step(source: Node, then: Member | Call | This, names: Names) -> Evaluate:
         return first
     child = _member(then.name, names)
     return lambda this, around: child(first(this, around))
-
-
-def _with_extras(name: str, holders: Evaluate, values: Evaluate) -> Evaluate:
-    """Compile the child `name` with each primitive replaced by what lies beside it; objects stay."""
-    extras = "_" + name
-
-    def evaluate(this: Values, around: Around) -> Values:
-        found: Values = [value for value in values(this, around) if type(value) in (dict, Bare)]
-        for holder in holders(this, around):
-            beside = holder.get(extras) if type(holder) is dict and holder.get(name) is not None else None
-            each = beside if type(beside) is list else [beside]
-            found += [Bare(one) for one in each if type(one) is dict]
-        return found
-
-    return evaluate
 
 
 def _call(name: str, arguments: tuple[Node, ...], names: Names) -> Evaluate:
@@ -257,7 +238,7 @@ def _resolved_as(operator: str, source: Evaluate, kind: str, names: Names) -> Ev
     def evaluate(this: Values, around: Around) -> Values:
         found: Values = []
         for value in source(this, around):
-            target = _target(value, around)
+            target = calls.target(value, around)
             if target is None:
                 told = value.get("reference") if type(value) is dict else value
                 match = LITERAL_REFERENCE(told) if type(told) is str else None
@@ -273,12 +254,6 @@ def _resolved_as(operator: str, source: Evaluate, kind: str, names: Names) -> Ev
     return evaluate
 
 
-def _target(value: Any, around: Around) -> dict[str, Any] | None:
-    """Return the resource that a Reference, canonical or uri leads to, when it is at hand."""
-    told = value.get("reference") if type(value) is dict else value
-    return around.resolved(told) if around.resolved is not None and type(told) is str else None
-
-
 def _of_type(kind: str, names: Names) -> Callable[[Any], bool]:
     if kind in names.resources:
         return lambda value: type(value) is dict and value.get("resourceType") == kind
@@ -288,14 +263,6 @@ def _of_type(kind: str, names: Names) -> Callable[[Any], bool]:
     if kind in ("Resource", "DomainResource"):
         return lambda value: type(value) is dict and "resourceType" in value
     raise Unsupported(f"JSON does not tell whether a value is a {kind}")
-
-
-def _index(values: Evaluate, position: Evaluate) -> Evaluate:
-    def evaluate(this: Values, around: Around) -> Values:
-        at = position(this, around)
-        return values(this, around)[at[0] : at[0] + 1] if at and type(at[0]) is int and at[0] >= 0 else EMPTY
-
-    return evaluate
 
 
 def _moved(dates: Evaluate, by: Duration, sign: int) -> Evaluate:
@@ -313,9 +280,9 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
     one, other = _node(left, names), _node(right, names)
     match operator:
         case "and" | "or" | "implies" | "xor":
-            return _connective(operator, one, other)
+            return calls.connective(operator, one, other)
         case "=" if isinstance(right, Literal) and isinstance(right.value, str):
-            return _equals_text(one, right.value)
+            return calls.equals_text(one, right.value)
         case "=":
             return lambda this, around: boolean(functions.equal(one(this, around), other(this, around)))
         case "!=":
@@ -327,7 +294,7 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
         case "!~":
             return lambda this, around: boolean(not functions.equivalent(one(this, around), other(this, around)))
         case "<" | ">" | "<=" | ">=":
-            return _comparison(operator, one, other)
+            return calls.comparison(operator, one, other)
         case "|":
             return lambda this, around: functions.distinct([*one(this, around), *other(this, around)])
         case "in":
@@ -342,69 +309,12 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
             return lambda this, around: functions.arithmetic(operator, one(this, around), other(this, around))
 
 
-def _equals_text(values: Evaluate, text: str) -> Evaluate:
-    """`path = 'text'`, the most frequent of all comparisons."""
-
-    def evaluate(this: Values, around: Around) -> Values:
-        found = values(this, around)
-        if not found or type(found[0]) is Bare:
-            return EMPTY
-        return TRUE if len(found) == 1 and found[0] == text else FALSE
-
-    return evaluate
-
-
-def _comparison(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
-    wanted = {"<": (-1,), ">": (1,), "<=": (-1, 0), ">=": (1, 0)}[operator]
-
-    def evaluate(this: Values, around: Around) -> Values:
-        found = functions.order(one(this, around), other(this, around))
-        return EMPTY if found is None else TRUE if found in wanted else FALSE
-
-    return evaluate
-
-
-def _connective(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
-    """Three-valued logic (§6.5); the right side is not evaluated when the left one decides."""
-
-    def both(this: Values, around: Around) -> Values:
-        left = logical(one(this, around))
-        if left is False:
-            return FALSE
-        right = logical(other(this, around))
-        return FALSE if right is False else EMPTY if left is None or right is None else TRUE
-
-    def either(this: Values, around: Around) -> Values:
-        left = logical(one(this, around))
-        if left is True:
-            return TRUE
-        right = logical(other(this, around))
-        return TRUE if right is True else EMPTY if left is None or right is None else FALSE
-
-    def implication(this: Values, around: Around) -> Values:
-        left = logical(one(this, around))
-        if left is False:
-            return TRUE
-        right = logical(other(this, around))
-        return TRUE if right is True else EMPTY if left is None or right is None else FALSE
-
-    def exclusive(this: Values, around: Around) -> Values:
-        left, right = logical(one(this, around)), logical(other(this, around))
-        return EMPTY if left is None or right is None else boolean(left != right)
-
-    return {"and": both, "or": either, "implies": implication, "xor": exclusive}[operator]
-
-
-# What is left of the dot, what `$this` is around it, the around → a collection
-Function = Callable[[Values, Values, Around], Values]
-
-
 def _function(name: str, arguments: tuple[Node, ...], names: Names) -> Function:
     if name in functions.PLAIN and (not arguments or name == "trace"):
         plain = functions.PLAIN[name]
         return lambda values, this, around: plain(values)
     if name in functions.TEXTUAL and len(arguments) == 1:
-        return _textual(functions.TEXTUAL[name], _node(arguments[0], names))
+        return calls.textual(functions.TEXTUAL[name], _node(arguments[0], names))
     if name in functions.PAIRS and len(arguments) == 1:
         pair, argument = functions.PAIRS[name], _node(arguments[0], names)
         return lambda values, this, around: pair(values, argument(this, around))
@@ -412,15 +322,15 @@ def _function(name: str, arguments: tuple[Node, ...], names: Names) -> Function:
         case (("where" | "all" | "exists" | "select"), (criterion,)):
             return _iteration(name, criterion, names)
         case "matches", (Literal(str(pattern)),):
-            return _matches(pattern)
+            return calls.matching(pattern)
         case "extension", (Literal(str(url)),):
-            return _extension(url)
+            return calls.extension(url)
         case "iif", (condition, then, *rest):
-            return _iif(_node(condition, names), _node(then, names), _node(rest[0], names) if rest else None)
+            return calls.iif(_node(condition, names), _node(then, names), _node(rest[0], names) if rest else None)
         case "substring", (start, *rest):
-            return _substring(_node(start, names), _node(rest[0], names) if rest else None)
+            return calls.substring(_node(start, names), _node(rest[0], names) if rest else None)
         case "repeat", (projection,):
-            return _repeat(_node(projection, names))
+            return calls.repeat(_node(projection, names))
         case (("is" | "as" | "ofType"), (kind,)):
             matches = _of_type(type_name(kind), names)
             if name == "is":
@@ -436,13 +346,17 @@ def _of_fhir(name: str, arguments: tuple[Node, ...]) -> Function:
         case "today", ():
             return lambda values, this, around: EMPTY if around.today is None else [around.today]
         case "resolve", ():
-            return _resolve
+            return calls.resolve
         case "memberOf", (Literal(str(value_set)),):
-            return _asking(lambda value, around: None if around.belongs is None else around.belongs(value, value_set))
+            return calls.asking(
+                lambda value, around: None if around.belongs is None else around.belongs(value, value_set)
+            )
         case "conformsTo", (Literal(str(profile)),):
-            return _asking(lambda value, around: None if around.conforms is None else around.conforms(value, profile))
+            return calls.asking(
+                lambda value, around: None if around.conforms is None else around.conforms(value, profile)
+            )
         case "replaceMatches", (Literal(str(pattern)), Literal(str(text))):
-            return _replace_matches(pattern, text)
+            return calls.replace_matches(pattern, text)
         case _:
             raise Unsupported(f"the function {name} with {len(arguments)} arguments")
 
@@ -475,126 +389,3 @@ def _test(criterion: Node, names: Names) -> Callable[[Any, Around], bool]:
         case _:
             evaluate = _node(criterion, names)
             return lambda item, around: logical(evaluate([item], around)) is True
-
-
-def _matches(pattern: str) -> Function:
-    try:
-        search = functions.anchored(pattern)
-    except re.error as error:
-        raise Unsupported(f"the regular expression {pattern!r}: {error}") from None
-
-    def matches(values: Values, this: Values, around: Around) -> Values:
-        if not values or type(values[0]) is not str:
-            return EMPTY
-        return TRUE if search(values[0]) else FALSE
-
-    return matches
-
-
-def _textual(function: Callable[[str, Any], Values], argument: Evaluate) -> Function:
-    def evaluate(values: Values, this: Values, around: Around) -> Values:
-        part = argument(this, around)
-        return function(values[0], part[0]) if values and part and type(values[0]) is str else EMPTY
-
-    return evaluate
-
-
-def _extension(url: str) -> Function:
-    def extension(values: Values, this: Values, around: Around) -> Values:
-        holders = (value.extras if type(value) is Bare else value for value in values)
-        lists = (value.get("extension") for value in holders if type(value) is dict)
-        return [
-            found
-            for some in lists
-            if type(some) is list
-            for found in some
-            if type(found) is dict and found.get("url") == url
-        ]
-
-    return extension
-
-
-def _resolve(values: Values, this: Values, around: Around) -> Values:
-    """`resolve()`: what is at hand of what the references lead to (https://hl7.org/fhir/R4/fhirpath.html#functions)."""
-    found = [_target(value, around) for value in values]
-    if None in found:
-        around.unknown = True
-    return [target for target in found if target is not None]
-
-
-def _asking(answer: Callable[[Any, Around], bool | None]) -> Function:
-    """Ask something of the one item that there is; who cannot answer is noted."""
-
-    def evaluate(values: Values, this: Values, around: Around) -> Values:
-        if len(values) != 1:
-            return EMPTY
-        found = answer(values[0], around)
-        if found is None:
-            around.unknown = True
-            return EMPTY
-        return TRUE if found else FALSE
-
-    return evaluate
-
-
-def _replace_matches(pattern: str, text: str) -> Function:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise Unsupported(f"the regular expression {pattern!r}: {error}") from None
-    template = re.sub(r"\$(\d)", r"\\\1", text)
-
-    def replaced(values: Values, this: Values, around: Around) -> Values:
-        return [compiled.sub(template, value) for value in values[:1] if type(value) is str]
-
-    return replaced
-
-
-def _repeat(projection: Evaluate) -> Function:
-    """`repeat`: what the projection finds, and what it finds in that, until nothing new comes."""
-
-    def evaluate(values: Values, this: Values, around: Around) -> Values:
-        found: Values = []
-        level = values
-        while level and len(found) < MAX_REPEATED:
-            level = _unknown_yet([each for value in level for each in projection([value], around)], found)
-            found += level
-        return found
-
-    return evaluate
-
-
-def _unknown_yet(values: Values, found: Values) -> Values:
-    """Return the values that are not among `found`: the same object, or an equal primitive."""
-    known = {_identity(value) for value in found}
-    new = []
-    for value in values:
-        key = _identity(value)
-        if key not in known:
-            known.add(key)
-            new.append(value)
-    return new
-
-
-def _identity(value: Any) -> tuple[type, Any]:
-    return type(value), value if isinstance(value, str | int | Decimal) else id(value)
-
-
-def _iif(condition: Evaluate, then: Evaluate, otherwise: Evaluate | None) -> Function:
-    def iif(values: Values, this: Values, around: Around) -> Values:
-        if logical(condition(values, around)) is True:
-            return then(values, around)
-        return EMPTY if otherwise is None else otherwise(values, around)
-
-    return iif
-
-
-def _substring(start: Evaluate, length: Evaluate | None) -> Function:
-    def substring(values: Values, this: Values, around: Around) -> Values:
-        at = start(this, around)
-        many = [None] if length is None else length(this, around)
-        if not values or type(values[0]) is not str or not at or type(at[0]) is not int or not many:
-            return EMPTY
-        return functions.substring(values[0], at[0], many[0])
-
-    return substring

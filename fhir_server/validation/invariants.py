@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from fhir_server.fhirpath import evaluation
 from fhir_server.fhirpath.around import Around
+from fhir_server.fhirpath.calls import Evaluate
 from fhir_server.fhirpath.functions import logical
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import Call, Member, Node, This, Unsupported, Variable, parse, parts
@@ -86,9 +87,7 @@ def compile(constraint: Rule, names: Names) -> Check:
     return check
 
 
-def _idle(
-    tree: Node, evaluate: evaluation.Evaluate, names: Names, broken: tuple[bool | None, ...]
-) -> frozenset[str] | None:
+def _idle(tree: Node, evaluate: Evaluate, names: Names, broken: tuple[bool | None, ...]) -> frozenset[str] | None:
     """Return the members without which the expression holds of an object; None when that cannot be said."""
     found: set[str] = set()
     for node in _nodes(tree):
