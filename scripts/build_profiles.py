@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.national import (
+    certification,
     codes,
     community,
     community_records,
@@ -35,7 +36,13 @@ def definitions() -> Iterator[tuple[Publication, Json]]:
         yield from ((COMMUNITY, resource) for resource in module.definitions())
     for module in (programme, programme_places, programme_doses, programme_forecasts, programme_events):
         yield from ((PROGRAMME, resource) for resource in module.definitions())
-    for made in (codes.resources(), vaccines.resources(), numbering.resources(), community_tables.parameters()):
+    for made in (
+        codes.resources(),
+        certification.resources(),
+        vaccines.resources(),
+        numbering.resources(),
+        community_tables.parameters(),
+    ):
         yield from ((PROGRAMME, resource) for resource in made)
 
 
