@@ -378,7 +378,7 @@ def _explained(term: Term) -> dict[str, Any]:
         case Joined(operator, terms):
             return {"access": operator, "terms": [_explained(each) for each in terms]}
         case Nearby(name, circles):
-            return {"parameter": name, "access": "range", "circles": [list(each) for each in circles]}
+            return {"parameter": name, "access": "range", "circles": [each.written() for each in circles]}
         case Referred(name, _, source):
             return {"access": "reverse chain", "by": name, "links": [explain(source)]}
 

@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/search.html#prefix · https://hl7.org/fhir/R4/search.html#modifiers
 """
 
+import json
 from typing import Any, get_args
 
 import httpx
@@ -12,7 +13,7 @@ from fhir_server.search.matching import MODIFIERS
 from fhir_server.search.values import Prefix
 from tests.http.search_examples import LOINC, UCUM, V2_0203
 from tests.http.serving import bundle, entry
-from tests.http.test_search import found
+from tests.http.test_search import found, numbers
 
 Json = dict[str, Any]
 
@@ -274,6 +275,15 @@ async def test_a_query_finds_exactly_the_numbers_of_its_row(
     stored: httpx.AsyncClient, kind: str, how: str, query: str, expected: str
 ) -> None:
     assert set(await found(stored, f"{query}&_count=100")) == set(expected.split())
+
+
+async def test_a_circle_is_part_of_the_plan_that_is_told(stored: httpx.AsyncClient) -> None:
+    answer = await stored.get("/fhir/Location?near=21.0285|105.8542|5|km&_explain=true")
+    assert numbers(answer) == ["l1", "l0"]
+    [outcome] = [row["resource"] for row in answer.json()["entry"] if row["search"]["mode"] == "outcome"]
+    [term] = json.loads(outcome["issue"][0]["diagnostics"].removeprefix("Plan: "))["terms"]
+    assert (term["parameter"], term["access"]) == ("near", "range")
+    assert term["circles"] == [{"latitude": "21.0285", "longitude": "105.8542", "metres": "5000"}]
 
 
 # The rows whose one parameter a filter can negate.

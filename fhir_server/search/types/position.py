@@ -33,6 +33,15 @@ class Around(NamedTuple):
     longitude: int
     metres: float
 
+    def written(self) -> Json:
+        """Return it in degrees and metres, for people."""
+        latitude, longitude = (self.latitude - _SOUTH) * _STEP, (self.longitude - _WEST) * _STEP
+        return {
+            "latitude": f"{latitude.normalize():f}",
+            "longitude": f"{longitude.normalize():f}",
+            "metres": f"{self.metres:.12g}",
+        }
+
 
 def parse(text: str) -> Around:
     """Read `latitude|longitude`, `latitude|longitude|distance` or `…|distance|unit`; raise Invalid otherwise.
