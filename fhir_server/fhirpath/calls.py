@@ -28,6 +28,8 @@ def target(value: Any, around: Around) -> dict[str, Any] | None:
 
 
 def item_at(values: Evaluate, position: Evaluate) -> Evaluate:
+    """Compile `values[position]`."""
+
     def evaluate(this: Values, around: Around) -> Values:
         at = position(this, around)
         return values(this, around)[at[0] : at[0] + 1] if at and type(at[0]) is int and at[0] >= 0 else EMPTY
@@ -48,6 +50,7 @@ def equals_text(values: Evaluate, text: str) -> Evaluate:
 
 
 def comparison(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
+    """Compile `<`, `>`, `<=`, `>=`: empty when the order cannot be told."""
     wanted = {"<": (-1,), ">": (1,), "<=": (-1, 0), ">=": (1, 0)}[operator]
 
     def evaluate(this: Values, around: Around) -> Values:
@@ -89,6 +92,7 @@ def connective(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
 
 
 def matching(pattern: str) -> Function:
+    """Compile `matches`; raise Unsupported when the pattern is no regular expression."""
     try:
         search = functions.anchored(pattern)
     except re.error as error:
@@ -103,6 +107,8 @@ def matching(pattern: str) -> Function:
 
 
 def textual(function: Callable[[str, Any], Values], argument: Evaluate) -> Function:
+    """Compile a function of a text and one argument."""
+
     def evaluate(values: Values, this: Values, around: Around) -> Values:
         part = argument(this, around)
         return function(values[0], part[0]) if values and part and type(values[0]) is str else EMPTY
@@ -111,6 +117,8 @@ def textual(function: Callable[[str, Any], Values], argument: Evaluate) -> Funct
 
 
 def extension(url: str) -> Function:
+    """Compile `extension(url)`."""
+
     def extension(values: Values, this: Values, around: Around) -> Values:
         holders = (value.extras if type(value) is Bare else value for value in values)
         lists = (value.get("extension") for value in holders if type(value) is dict)
@@ -159,6 +167,7 @@ def asking(answer: Callable[[Any, Around], bool | None]) -> Function:
 
 
 def replace_matches(pattern: str, text: str) -> Function:
+    """Compile `replaceMatches`; raise Unsupported when the pattern is no regular expression."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -198,10 +207,13 @@ def unknown_yet(values: Values, found: Values) -> Values:
 
 
 def identity(value: Any) -> tuple[type, Any]:
+    """Return what tells an item from others: of primitives the value, of objects which one it is."""
     return type(value), value if isinstance(value, str | int | Decimal) else id(value)
 
 
 def iif(condition: Evaluate, then: Evaluate, otherwise: Evaluate | None) -> Function:
+    """Compile `iif`."""
+
     def iif(values: Values, this: Values, around: Around) -> Values:
         if logical(condition(values, around)) is True:
             return then(values, around)
@@ -211,6 +223,8 @@ def iif(condition: Evaluate, then: Evaluate, otherwise: Evaluate | None) -> Func
 
 
 def substring(start: Evaluate, length: Evaluate | None) -> Function:
+    """Compile `substring`."""
+
     def substring(values: Values, this: Values, around: Around) -> Values:
         at = start(this, around)
         many = [None] if length is None else length(this, around)
