@@ -7,15 +7,17 @@ import json
 import uuid
 from base64 import b64decode
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from fhir_server.certificates import icvp
-from signing import jws, shc
+from signing import development, jws, shc
+from signing.algorithms import ES256, PS256
 from tests.http.persons import COVID_19, SCT, covid, person, recorded, vaccinated
-from tests.http.serving import dose
+from tests.http.serving import dose, serving
 
 Json = dict[str, Any]
 YELLOW_FEVER = "16541001"
@@ -161,6 +163,19 @@ async def test_an_algorithm_that_no_key_is_for_is_not_available(client: httpx.As
     id, _ = await vaccinated(client)
     assert (await issue(client, id, algorithm="PS256")).status_code == 503
     assert (await issue(client, id, algorithm="HS256")).status_code == 400
+
+
+async def test_of_two_keys_the_one_for_the_algorithm_asked_for_signs(
+    mongodb_uri: str, database: str, tmp_path: Path
+) -> None:
+    for code in (ES256, PS256):
+        development.generate(tmp_path, datetime.now(UTC), code)
+    async with serving(mongodb_uri, database, keys=tmp_path) as client:
+        id, _ = await vaccinated(client)
+        for name in ("ES256", "PS256"):
+            said = await verified(client, (await issued(client, id, algorithm=name))["content"])
+            assert (said["valid"], said["algorithm"]) == (True, name)
+        assert (await issue(client, id, format="shc", algorithm="PS256")).status_code == 503
 
 
 async def cards(client: httpx.AsyncClient, id: str, *rows: Json) -> httpx.Response:
