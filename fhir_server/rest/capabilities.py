@@ -101,7 +101,7 @@ def capabilities(catalogue: Catalogue, settings: Settings, base_url: str, today:
         "implementation": {"description": "Immunization records, status and certificates", "url": base_url},
         "fhirVersion": definitions.version,
         "format": ["application/fhir+json", "json"],
-        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json", "application/merge-patch+json"],
         "rest": [
             {
                 "mode": "server",

@@ -120,6 +120,44 @@ async def test_every_operation_exists_where_it_is_claimed(client: httpx.AsyncCli
             assert not [row for row in pair if '"status": "5' in row], (type, name)
 
 
+PATCHES: dict[str, Any] = {
+    "application/json-patch+json": [{"op": "add", "path": "/active", "value": True}],
+    "application/merge-patch+json": {"active": True},
+    "application/fhir+json": {
+        "resourceType": "Parameters",
+        "parameter": [
+            {
+                "name": "operation",
+                "part": [
+                    {"name": "type", "valueCode": "add"},
+                    {"name": "path", "valueString": "Patient"},
+                    {"name": "name", "valueString": "active"},
+                    {"name": "value", "valueBoolean": True},
+                ],
+            }
+        ],
+    },
+}
+
+
+async def test_every_format_that_is_claimed_is_read_and_written(client: httpx.AsyncClient, statement: Json) -> None:
+    for format in statement["format"]:
+        assert (await client.get("/fhir/Patient", params={"_format": format})).status_code == 200
+    assert set(statement["patchFormat"]) == PATCHES.keys()
+    for kind, body in PATCHES.items():
+        location = (await client.post("/fhir/Patient", json=PATIENT)).headers["location"]
+        url = location.partition("/_history")[0]
+        answer = await client.patch(url, content=json.dumps(body), headers={"content-type": kind})
+        assert (answer.status_code, answer.json()["active"]) == (200, True), answer.text
+
+
+async def test_the_limits_that_are_told_are_those_of_the_settings(client: httpx.AsyncClient, statement: Json) -> None:
+    told = statement["rest"][0]["documentation"]
+    assert "16777216 bytes, 1000 entries" in told
+    answer = await client.post("/fhir", json=bundle("batch", *[entry("GET", "Patient")] * 1001))
+    assert (answer.status_code, answer.json()["issue"][0]["code"]) == (413, "too-long")
+
+
 async def test_batch_and_transaction_exist(client: httpx.AsyncClient, statement: Json) -> None:
     assert {each["code"] for each in statement["rest"][0]["interaction"]} >= {"batch", "transaction"}
     for kind in ("batch", "transaction"):
