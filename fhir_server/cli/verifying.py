@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -112,14 +113,13 @@ def _bundled(file: Path, pins: tuple[Pin, ...], moment: datetime, country: str |
 
 def _answer_all(file: Path, terms: Terms) -> None:
     """Answer each line of `file` with one line, in order, as it comes."""
-    write = sys.stdout.write
-    if str(file) == "-":
-        for line in _lines(sys.stdin):
-            write(answer(line, terms) + "\n")
-        return
-    with file.open(encoding="utf-8", errors="surrogateescape") as stream:
+    asked = str(file) == "-"
+    given = sys.stdin.buffer if asked else file.open("rb")
+    with TextIOWrapper(given, "utf-8", "surrogateescape") as stream:
         for line in _lines(stream):
-            write(answer(line, terms) + "\n")
+            sys.stdout.write(answer(line, terms) + "\n")
+            if asked:  # who writes one line and waits gets its answer
+                sys.stdout.flush()
 
 
 def _lines(stream: IO[str]) -> Iterator[str]:

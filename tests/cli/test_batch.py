@@ -1,6 +1,8 @@
 """`certificate verify` with --batch, --bundle, --rules and --revocation: a program that verifies many, offline"""
 
+import asyncio
 import json
+from asyncio.subprocess import PIPE
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,7 +17,7 @@ from signing.keys import SigningKey
 from signing.revocation import Revoked
 from signing.rules import Rulebook
 from signing.verification import STAGES
-from tests.cli.commands import called, run
+from tests.cli.commands import PATIENCE, PROGRAM, called
 from tests.http.test_certificates import PAYLOAD
 from tests.http.test_publication import BUNDLE
 from tests.signing.test_rules import RECENT, row
@@ -99,9 +101,17 @@ def test_a_bad_line_is_answered_and_the_next_one_too(what: str, tmp_path: Path, 
     assert (bad["valid"], good["valid"]) == (False, True)
 
 
-async def test_a_batch_is_read_from_standard_input(keys: Path, tmp_path: Path) -> None:
-    result = await run("certificate", "verify", "--batch", "/dev/null", "--trust", keys, cwd=tmp_path)
-    assert (result.status, result.out) == (0, "")
+async def test_a_line_on_standard_input_is_answered_at_once(keys: Path, key: SigningKey) -> None:
+    words = (*PROGRAM, "certificate", "verify", "--batch", "-", "--trust", str(keys))
+    process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE)
+    assert process.stdin
+    assert process.stdout
+    for sent, valid in ((b"\xff", False), (line(hc1.issue(PAYLOAD, key, now()).text).encode(), True)):
+        process.stdin.write(sent + b"\n")
+        answer = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+        assert json.loads(answer)["valid"] is valid
+    process.stdin.close()
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
 
 
 def test_a_bundle_takes_the_place_of_lists(tmp_path: Path, keys: Path, key: SigningKey) -> None:

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from fhir_server.operations import certificates
+from fhir_server.web import certificates as pages
+from fhir_server.web.rates import Buckets
 from signing import did, hc1, jwk, keystore, lists, offline, qr, shc
 from signing.keys import SigningKey
 from signing.revocation import parse
@@ -120,6 +122,21 @@ async def test_pictures_pdf_and_card_files_are_verified(client: httpx.AsyncClien
 async def test_what_cannot_be_read_is_told(client: httpx.AsyncClient, kind: str, content: bytes, status: int) -> None:
     answer = await client.post("/certificates/verify", content=content, headers={"Content-Type": kind})
     assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome")
+
+
+async def test_who_asks_too_often_is_told_when_to_come_again(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.post("/certificates/verify", json={"certificate": "HC1:"})
+    for application in list(pages._buckets):
+        monkeypatch.setitem(pages._buckets, application, Buckets(6, lambda: 0.0))
+    statuses = [
+        await client.post("/certificates/verify", json={"certificate": "HC1:"}, headers={"Accept-Language": "vi"})
+        for _ in range(7)
+    ]
+    assert [answer.status_code for answer in statuses] == [200] * 6 + [429]
+    assert statuses[-1].headers["retry-after"] == "10"
+    assert statuses[-1].json()["issue"][0]["code"] == "throttled"
 
 
 async def test_too_many_files_at_once_are_asked_to_come_back(

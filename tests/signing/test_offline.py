@@ -107,6 +107,13 @@ def test_what_is_signed_but_no_bundle_is_refused(content: Any, header: dict[str,
         offline.read(sealed(es256, content, **header), [Pin(es256.signer.public_key)])
 
 
+def test_a_bundle_says_in_its_header_that_it_is_one(contents: Bundle, es256: SigningKey) -> None:
+    message = jws.parse(offline.make(contents, es256))
+    renamed = jws.sign({"zip": "DEF", "typ": "JWT"}, message.content, es256)
+    with pytest.raises(Refused, match="not-a-bundle"):
+        offline.read(renamed, [Pin(es256.signer.public_key)])
+
+
 def test_a_card_is_no_bundle_and_a_bundle_is_no_card(contents: Bundle, es256: SigningKey) -> None:
     pin = [Pin(es256.signer.public_key)]
     with pytest.raises(Refused, match="not-a-bundle"):

@@ -86,6 +86,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "a picture of 40 MB": (b"\x89PNG" + bytes(40 * 1024 * 1024), "picture-too-large"),
     "a text of 40 MB": (b"HC1:" + b"A" * 40 * 1024 * 1024, "too-long"),
     "a PDF of 40 MB": (b"%PDF-1.7" + bytes(40 * 1024 * 1024), "pdf-too-large"),
+    "a picture of 64 million pixels": (as_picture(Image.new("1", (8_000, 8_000)), "PNG"), "picture-too-large"),
     "a picture of 400 million pixels": (as_picture(Image.new("1", (20_000, 20_000)), "PNG"), "picture-too-large"),
     "a picture without codes": (as_picture(page(), "PNG"), "no-qr-code"),
     "a PDF without codes": (as_pdf(page()), "no-qr-code"),
