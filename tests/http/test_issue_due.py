@@ -4,7 +4,6 @@ https://hl7.org/fhir/R4/async.html
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,6 @@ from typing import Any
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
 from fhir_server.operations import issue_due
 from fhir_server.server import Context, Server, start
@@ -23,19 +21,21 @@ from tests.http.persons import covid, issued, person, recorded
 from tests.http.serving import serving
 
 Json = dict[str, Any]
-Admin = MongoClient[dict[str, Any]]
 
 
 @pytest.fixture
-async def served(mongodb_uri: str, keys: Path) -> AsyncIterator[tuple[httpx.AsyncClient, Server]]:
-    """A server, and another process on the same database."""
-    name = f"http_{uuid.uuid4().hex[:12]}"
-    async with serving(mongodb_uri, name, keys=keys) as client:
-        other = await start(Settings(database=name, keys=keys), mongodb_uri)
-        yield client, other
-        await other.close()
-    with Admin(mongodb_uri) as admin:
-        admin.drop_database(name)
+async def client(mongodb_uri: str, database: str, keys: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server with an empty database."""
+    async with serving(mongodb_uri, database, keys=keys) as client:
+        yield client
+
+
+@pytest.fixture
+async def other(mongodb_uri: str, database: str, keys: Path) -> AsyncIterator[Server]:
+    """Another process on the same database."""
+    other = await start(Settings(database=database, keys=keys), mongodb_uri)
+    yield other
+    await other.close()
 
 
 async def people(client: httpx.AsyncClient, count: int) -> list[str]:
@@ -74,8 +74,7 @@ def parts(answer: httpx.Response) -> list[Json]:
     return [{part["name"]: next(part[key] for key in part if key != "name") for part in row["part"]} for row in rows]
 
 
-async def test_everybody_who_is_due_gets_one_certificate_and_only_one(served: tuple[httpx.AsyncClient, Server]) -> None:
-    client, _ = served
+async def test_everybody_who_is_due_gets_one_certificate_and_only_one(client: httpx.AsyncClient) -> None:
     ids = await people(client, 7)
     await recorded(client, person("nobody", "001188999999"))
     await issued(client, ids[0])  # has one already
@@ -89,8 +88,7 @@ async def test_everybody_who_is_due_gets_one_certificate_and_only_one(served: tu
         assert picture.status_code == 200
 
 
-async def test_two_processes_at_once_issue_nothing_twice(served: tuple[httpx.AsyncClient, Server]) -> None:
-    client, other = served
+async def test_two_processes_at_once_issue_nothing_twice(client: httpx.AsyncClient, other: Server) -> None:
     ids = await people(client, 12)
     ctx = context(other, "", {})
     jobs = [await issue_due.begin(ctx, ("hc1",), None) for _ in range(2)]
@@ -100,9 +98,8 @@ async def test_two_processes_at_once_issue_nothing_twice(served: tuple[httpx.Asy
 
 
 async def test_a_part_whose_worker_died_is_done_again_from_where_it_was(
-    served: tuple[httpx.AsyncClient, Server],
+    client: httpx.AsyncClient, other: Server
 ) -> None:
-    client, other = served
     ids = await people(client, 3)
     ctx = context(other, "", {})
     job = await issue_due.begin(ctx, ("hc1",), None)
@@ -116,8 +113,7 @@ async def test_a_part_whose_worker_died_is_done_again_from_where_it_was(
     assert (progress.state, progress.counts["issued"]) == ("done", len(ids))
 
 
-async def test_a_cancelled_job_stops(served: tuple[httpx.AsyncClient, Server]) -> None:
-    client, other = served
+async def test_a_cancelled_job_stops(client: httpx.AsyncClient, other: Server) -> None:
     await people(client, 2)
     ctx = context(other, "", {})
     job = await issue_due.begin(ctx, ("hc1",), None)
@@ -129,9 +125,8 @@ async def test_a_cancelled_job_stops(served: tuple[httpx.AsyncClient, Server]) -
 
 @pytest.mark.parametrize(("days", "renewed"), [(300, 0), (340, 1)], ids=["long before its end", "in its last month"])
 async def test_a_certificate_is_renewed_before_it_ends(
-    served: tuple[httpx.AsyncClient, Server], days: int, renewed: int
+    client: httpx.AsyncClient, other: Server, days: int, renewed: int
 ) -> None:
-    client, other = served
     [id] = await people(client, 1)
     first = await issued(client, id)
     later: Context = replace(context(other, "", {}), now=datetime.now(UTC) + timedelta(days=days))
@@ -144,9 +139,8 @@ async def test_a_certificate_is_renewed_before_it_ends(
 
 
 async def test_what_was_revoked_is_not_issued_again_by_itself_but_what_was_corrected_is(
-    served: tuple[httpx.AsyncClient, Server],
+    client: httpx.AsyncClient,
 ) -> None:
-    client, _ = served
     revoked, corrected = await people(client, 2)
     await finished(client)
     [certificate] = parts(await client.get(f"/fhir/Patient/{revoked}/$certificates"))
@@ -163,9 +157,9 @@ async def test_what_was_revoked_is_not_issued_again_by_itself_but_what_was_corre
     assert again["replaces"] == before["identifier"]
 
 
-async def test_the_status_of_an_unknown_job_is_not_found(served: tuple[httpx.AsyncClient, Server]) -> None:
-    assert (await served[0].get("/fhir/$job-status?job=x")).status_code == 404
+async def test_the_status_of_an_unknown_job_is_not_found(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/fhir/$job-status?job=x")).status_code == 404
 
 
-async def test_an_unknown_format_is_refused(served: tuple[httpx.AsyncClient, Server]) -> None:
-    assert (await served[0].post("/fhir/$issue-due-certificates", json=body(format="paper"))).status_code == 400
+async def test_an_unknown_format_is_refused(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/fhir/$issue-due-certificates", json=body(format="paper"))).status_code == 400
