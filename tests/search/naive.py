@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from tests.search.wanted import Back, Circle, Forth, Has, Measured, OfType, Ordered, Pair, Token, Wanted
+from tests.search.wanted import Back, Circle, Forth, Has, Joined, Measured, OfType, Ordered, Pair, Token, Wanted
 
 Json = dict[str, Any]
 
@@ -115,6 +115,10 @@ class Naive:
             case Back(type, code, inner):
                 sources = (each for each in self.resources if each["resourceType"] == type)
                 return any(resource in self.targets(each, code) and self.holds(each, inner) for each in sources)
+            case Joined("not", (part,)):
+                return not self.holds(resource, part)
+            case Joined(operator, parts):
+                return (all if operator == "and" else any)(self.holds(resource, part) for part in parts)
             case Has("_id", modifier, ids):
                 return (resource["id"] in ids) is (modifier != "not")
             case Has(code, modifier, wanted_values):
@@ -128,7 +132,7 @@ class Naive:
     @staticmethod
     def knows(type: str, inner: Wanted) -> bool:
         """Return whether `inner` can be asked of `type` at all."""
-        return isinstance(inner, Back) or inner.code == "_id" or inner.code in PARAMETERS[type]
+        return isinstance(inner, Back | Joined) or inner.code == "_id" or inner.code in PARAMETERS[type]
 
     def targets(self, resource: Json, code: str) -> list[Json]:
         references = (value.get("reference", "") for value in values(resource, code)[1])
@@ -339,7 +343,7 @@ def _quantity(value: Json, modifier: str | None, wanted: Measured) -> bool:
 def _reference(value: Json, modifier: str | None, wanted: str) -> bool:
     own = value.get("reference", "")
     if "/" in wanted:
-        return own == wanted
+        return bool(own == wanted)
     return own.count("/") == 1 and own in {f"{type}/{wanted}" for type in ([modifier] if modifier else PARAMETERS)}
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from tests.search.naive import GENDERS, STATUSES, UCUM
-from tests.search.wanted import Back, Circle, Forth, Has, Measured, OfType, Ordered, Pair, Token, Wanted
+from tests.search.wanted import Back, Circle, Forth, Has, Joined, Measured, OfType, Ordered, Pair, Token, Wanted, single
 from tests.search.worlds import AMOUNTS, CODES, DATES, MOMENTS, NUMBERS, SYSTEMS, TEXTS
 
 Sort = list[tuple[str, bool]]
@@ -173,6 +173,14 @@ def criteria(type: str, depth: int = 2) -> st.SearchStrategy[Wanted]:
     return st.one_of(own, own, *forth, *back)
 
 
+def expressions(type: str) -> st.SearchStrategy[Wanted]:
+    """Return criteria joined as `_filter` joins them."""
+    one: st.SearchStrategy[Wanted] = criteria(type, 1).map(single)
+    no = st.builds(Joined, st.just("not"), st.tuples(one))
+    parts = st.lists(one | one | no, min_size=2, max_size=3).map(tuple)
+    return no | st.builds(Joined, st.sampled_from(["and", "or"]), parts)
+
+
 class Question(NamedTuple):
     """A search."""
 
@@ -191,5 +199,6 @@ def questions(type: str) -> st.SearchStrategy[Question]:
     )
     one = st.lists(criteria(type), min_size=1, max_size=1)
     twice = (st.lists(each, min_size=2, max_size=2) for each in OWN[type])  # of a parameter: each holds of some value
-    wanted = one | one | st.lists(criteria(type), max_size=3) | st.one_of(*twice)
+    joined = st.lists(expressions(type), min_size=1, max_size=1)
+    wanted = one | one | joined | st.lists(criteria(type), max_size=3) | st.one_of(*twice)
     return st.builds(Question, st.just(type), wanted, st.just([]) | keys, st.sampled_from([1, 3, 50, 50]))

@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/search.html
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 
@@ -98,18 +99,81 @@ class Back:
     inner: "Wanted"
 
 
-Wanted = Has | Forth | Back
+@dataclass(frozen=True)
+class Joined:
+    """Several criteria joined by "and" or "or", or "not" one: a `_filter`."""
+
+    operator: str
+    parts: tuple["Wanted", ...]
+
+
+Wanted = Has | Forth | Back | Joined
+
+TEXTS = {
+    "name",
+    "family",
+    "given",
+    "value-string",
+    "lot-number",
+}  # parameters whose values are found by their beginning
 
 
 def written(wanted: Wanted) -> tuple[str, str]:
     """Return the parameter that says it."""
     match wanted:
-        case Forth(code, type, inner):
-            name, text = written(inner)
-            return f"{code}:{type}.{name}" if type else f"{code}.{name}", text
-        case Back(type, code, inner):
-            name, text = written(inner)
-            return f"_has:{type}:{code}:{name}", text
+        case Joined():
+            return "_filter", expressed(wanted)
+        case Forth() | Back():
+            name, text = written(wanted.inner)
+            return along(wanted) + name, text
         case Has(code, modifier, values):
             texts = (str(each).lower() if isinstance(each, bool) else str(each) for each in values)
             return f"{code}:{modifier}" if modifier else code, ",".join(texts)
+
+
+def along(wanted: Forth | Back) -> str:
+    """Return what leads to the inner criterion."""
+    if isinstance(wanted, Back):
+        return f"_has:{wanted.type}:{wanted.code}:"
+    return f"{wanted.code}:{wanted.type}." if wanted.type else f"{wanted.code}."
+
+
+def expressed(wanted: Wanted) -> str:
+    """Return criteria of one value each as an expression."""
+    match wanted:
+        case Joined("not", (part,)):
+            return f"not({expressed(part)})"
+        case Joined(operator, parts):
+            return f" {operator} ".join(f"({expressed(part)})" for part in parts)
+        case _:
+            name, operator, text = compared(wanted)
+            return f"{name} {operator} {json.dumps(text, ensure_ascii=False)}"
+
+
+def compared(wanted: Has | Forth | Back) -> tuple[str, str, str]:
+    """Return the parameter, the operator and the value of a comparison."""
+    if not isinstance(wanted, Has):
+        assert not isinstance(wanted.inner, Joined)
+        name, operator, text = compared(wanted.inner)
+        return along(wanted) + name, operator, text
+    code, modifier, (value,) = wanted.code, wanted.modifier, wanted.values
+    if modifier == "missing":
+        return code, "pr", "false" if value else "true"
+    if modifier == "contains":
+        return code, "co", value
+    if isinstance(value, Ordered | Measured):
+        return code, value.prefix or "eq", str(value._replace(prefix=""))
+    if modifier is None:
+        return code, "sw" if code in TEXTS else "eq", str(value)
+    return f"{code}:{modifier}", "eq", str(value)
+
+
+def single(wanted: Wanted) -> Wanted:
+    """Return `wanted` with the first of its values only."""
+    match wanted:
+        case Has(values=values):
+            return replace(wanted, values=values[:1])
+        case Forth(inner=inner) | Back(inner=inner):
+            return replace(wanted, inner=single(inner))
+        case Joined(parts=parts):
+            return replace(wanted, parts=tuple(single(part) for part in parts))

@@ -3,14 +3,15 @@
 https://hl7.org/fhir/R4/search.html
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.search.naive import UCUM
 
 Json = dict[str, Any]
+Item = TypeVar("Item")
 
 SYSTEMS = ["http://x", "http://hl7.org/fhir/sid/cvx"]
 CODES = ["a", "A", "b", "a-b"]
@@ -54,7 +55,7 @@ class _Writer:
     def __init__(self, seed: int, number: int):
         self.random = Random(f"{seed}/{number}")
 
-    def one(self, values: list[Any]) -> Any:
+    def one(self, values: Sequence[Item]) -> Item:
         return self.random.choice(values)
 
     def maybe(self, likely: float = 0.7, **members: Callable[[], Any]) -> Json:
@@ -69,16 +70,16 @@ class _Writer:
     def some(self, write: Callable[[], Any]) -> list[Any]:
         return [write() for _ in range(self.one([1, 1, 2, 3]))]
 
-    def text(self) -> Any:
+    def text(self) -> str:
         return self.one(TEXTS)
 
-    def date(self) -> Any:
+    def date(self) -> str:
         return self.one(DATES)
 
-    def moment(self) -> Any:
+    def moment(self) -> str:
         return self.one(DATES + MOMENTS)
 
-    def instant(self) -> Any:
+    def instant(self) -> str:
         return self.one(MOMENTS)
 
     def period(self) -> Json:
