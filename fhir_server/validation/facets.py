@@ -73,7 +73,7 @@ def _bound(node: Node, demanded: Demanded, beyond: int) -> Check:
     least = beyond < 0
 
     def check(value: Any, path: Path, walk: Walk) -> None:
-        if _compare(value, demanded.value, walk.today) != beyond:
+        if _compare(value, demanded.value, walk.today, beyond) != beyond:
             return
         limit = shown(demanded.value)
         walk.error(
@@ -88,10 +88,10 @@ def _bound(node: Node, demanded: Demanded, beyond: int) -> Check:
     return check
 
 
-def _compare(value: Any, limit: Any, today: str | None) -> int | None:
+def _compare(value: Any, limit: Any, today: str | None, sign: int) -> int | None:
     if isinstance(limit, dict):
-        if isinstance(value, str):  # a time, limited relative to now by a Quantity of time
-            moment = _from_today(limit, today)
+        if isinstance(value, str):  # a time, which may lie at most a Quantity of time before (-1) or after now
+            moment = _from_today(limit, today, sign)
             return None if moment is None else order([value[: len(moment)]], [moment])
         if not isinstance(value, dict) or value.get("code") != limit.get("code"):
             return None
@@ -103,11 +103,11 @@ def _number(value: Any) -> Any:
     return Decimal(str(value)) if isinstance(value, float) else value
 
 
-def _from_today(quantity: dict[str, Any], today: str | None) -> str | None:
-    """Return the day that lies a quantity of years, months, weeks or days after today."""
+def _from_today(quantity: dict[str, Any], today: str | None, sign: int) -> str | None:
+    """Return the day that lies a quantity of years, months, weeks or days before (-1) or after today."""
     if today is None:
         return None
-    number, unit = int(quantity.get("value", 0)), quantity.get("code")
+    number, unit = sign * int(quantity.get("value", 0)), quantity.get("code")
     day = date.fromisoformat(today)
     months = {"a": 12, "mo": 1}.get(str(unit), 0) * number
     days = {"wk": 7, "d": 1}.get(str(unit), 0) * number

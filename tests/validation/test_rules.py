@@ -231,3 +231,21 @@ def test_missing_must_support_elements_are_told_on_request() -> None:
     assert validator.validate(ME, [f"{BASE}/own"]).issues == ()
     (issue,) = validator.validate(ME, [f"{BASE}/own"], must_support=True).issues
     assert (issue.severity, issue.rule) == ("information", "Patient.gender:mustSupport")
+
+
+LIMITS: list[tuple[Json, str, bool]] = [
+    ({"minValueDate": "2000-01-01"}, "1999-12-31", False),
+    ({"minValueDate": "2000-01-01"}, "2000-01-01", True),
+    ({"maxValueDate": "2000-01-01"}, "2000-01-02", False),
+    ({"minValueQuantity": {"value": 100, "code": "a"}}, "1926-11-21", False),
+    ({"minValueQuantity": {"value": 100, "code": "a"}}, "1926-11-22", True),
+    ({"maxValueQuantity": {"value": 2, "code": "d"}}, "2026-11-24", True),
+    ({"maxValueQuantity": {"value": 2, "code": "d"}}, "2026-11-25", False),
+]
+
+
+@pytest.mark.parametrize(("limit", "born", "good"), LIMITS, ids=range(len(LIMITS)))
+def test_least_and_greatest_values_may_be_relative_to_today(limit: Json, born: str, good: bool) -> None:
+    validator = Validator(Definitions(core_facts(), [profile({"id": "Patient.birthDate", **limit})]))
+    found = errors({**ME, "birthDate": born}, validator, profiles=[f"{BASE}/own"], today="2026-11-22")
+    assert [place for _, place in found] == ([] if good else ["Patient.birthDate"])
