@@ -21,7 +21,7 @@ from signing import did, lists, offline, reading, revocation, rules
 from signing.did import Pin
 from signing.judgement import Terms
 from signing.refusal import Refused
-from signing.trust import TrustList, base64, document_signer
+from signing.trust import TrustList, base64, collect
 from signing.verification import SKEW, Verification
 from signing.verify import judge
 
@@ -165,7 +165,9 @@ def _terms(said: dict[str, Any], terms: Terms) -> Terms:
 def _named(certificates: Any) -> TrustList:
     if not isinstance(certificates, list) or not all(isinstance(text, str) for text in certificates):
         raise Refused("bad-line", "trust is not a list of certificates in Base64")
-    return TrustList(document_signer(base64(text)) for text in certificates)
+    entries = [(f"certificate {number}", base64(text), b"") for number, text in enumerate(certificates)]
+    # Whoever is named here may sign, an authority too; besides, it vouches for the signers of seals.
+    return collect(entries) | TrustList((), authorities=collect(entries, authorities=False).authorities)
 
 
 def _time(text: Any) -> datetime:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import base45, cose, hc1, keystore, offline, revocation, shc, vdsnc
+from signing import base45, cose, development, hc1, keystore, offline, revocation, shc, vdsnc
 from signing.inflate import inflate
 from signing.keys import SigningKey
 from signing.revocation import Revoked
@@ -77,6 +78,16 @@ def test_a_line_names_whom_it_trusts_and_when(tmp_path: Path, key: SigningKey) -
     assert (good["valid"], late["valid"], unknown["valid"], nobody["valid"]) == (True, False, False, False)
     codes = {stage["stage"]: stage["code"] for stage in late["stages"]}
     assert codes["claims"] == "expired"
+
+
+def test_an_authority_named_by_a_line_vouches_for_the_signer_of_a_seal(tmp_path: Path) -> None:
+    authority = development.authority(now() - timedelta(days=1))
+    signer = development.signer(authority, now() - timedelta(hours=1))
+    der = b64encode(authority.certificate.public_bytes(Encoding.DER)).decode()
+    seal = vdsnc.issue(MESSAGE, signer, now(), "VNM")
+    vouched, broken = batch(tmp_path, line(seal, trust=["x", der]), line(seal, trust=["x"]))
+    assert (vouched["valid"], broken["valid"]) == (True, False)
+    assert [stage["code"] for stage in broken["stages"] if stage["ok"] is False] == ["unknown-signer"]
 
 
 BAD: dict[str, str] = {
