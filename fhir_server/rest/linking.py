@@ -83,8 +83,11 @@ async def _matched(
     if not asked:
         return {}
     before = await conditional.resolve(ctx, {condition for condition, _ in asked.values()})
+    # To be found, a resource need not know yet where its own conditional references lead.
+    anywhere = {text: f"{condition.type}/unresolved" for text, (condition, _) in asked.items()}
+    rewriting = links.Rewriting(ctx.server.definitions, anywhere)
     written = {
-        target.key: given[target.entry.position]
+        target.key: rewriting.resource(given[target.entry.position])
         for target in targets
         if target.key and target.entry.position in given and not target.exists
     }

@@ -144,6 +144,8 @@ def reply(ctx: Context, interaction: Interaction, answer: Answer, media_type: st
     if answer.location is not None:
         headers.append((b"location", f"{ctx.base_url}/{answer.location}".encode()))
     headers.append((b"cache-control", (answer.cache or "no-store").encode()))
+    if answer.cache is not None:
+        headers.append((b"vary", b"accept"))
     headers += ((name.encode(), value.encode()) for name, value in answer.headers)
     body = answer.body or b""
     if isinstance(interaction, Stores):

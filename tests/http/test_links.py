@@ -165,6 +165,20 @@ async def test_a_conditional_reference_is_resolved_after_the_writes(client: http
     assert found["subject"]["reference"] == f"Patient/{second['id']}"
 
 
+async def test_what_a_conditional_reference_leads_to_may_have_one_itself(client: httpx.AsyncClient) -> None:
+    number = str(uuid.uuid4())
+    office = {"resourceType": "Organization", "name": "x", "identifier": [{"system": "urn:x", "value": number}]}
+    child = {**numbered(number), "managingOrganization": {"reference": f"Organization?identifier=urn:x|{number}"}}
+    found, patient, organization = await post(
+        client,
+        entry("POST", "Basic", basic(subject={"reference": f"Patient?identifier=urn:x|{number}"})),
+        entry("POST", "Patient", child),
+        entry("POST", "Organization", office),
+    )
+    assert found["subject"]["reference"] == f"Patient/{patient['id']}"
+    assert patient["managingOrganization"]["reference"] == f"Organization/{organization['id']}"
+
+
 async def refused(client: httpx.AsyncClient, *entries: Json) -> Json:
     answer = await client.post(FHIR, json=bundle("transaction", *entries))
     assert answer.status_code == 412, answer.text
