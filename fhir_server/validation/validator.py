@@ -258,7 +258,8 @@ def _short(name: Any) -> bool:
 def _answered(report: Report, bundle: Json) -> Report:
     """Return `report` without the questions that the entries of `bundle` answer."""
     resources = (entry.get("resource") for _, entry in bundles.entries(bundle))
-    within = [(part.get("resourceType"), part.get("id")) for part in resources if type(part) is dict]
+    named = ((part.get("resourceType"), part.get("id")) for part in resources if type(part) is dict)
+    within = {key for key in named if type(key[0]) is str and type(key[1]) is str}
     asked = (one for one in report.questions if isinstance(one, CodeIsIn) or (one.type, one.id) not in within)
     return report._replace(questions=tuple(asked))
 
