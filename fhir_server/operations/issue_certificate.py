@@ -21,7 +21,7 @@ from fhir_server.operations import signed_doses
 from fhir_server.operations.call import Call, inputs, parameters, text
 from fhir_server.outcome import BadRequest, Conflict, NotSupported, TooCostly, Unavailable
 from fhir_server.server import Context
-from fhir_server.store import Certificate, Put, Stored, Withdrawal
+from fhir_server.store import Certificate, Put, Stored, VersionConflict, Withdrawal
 from signing import shc as cards
 from signing import uvci
 from signing.algorithms import NAMES
@@ -243,13 +243,19 @@ async def _require_unchanged(
 async def withdraw(ctx: Context, wanted: Withdrawal) -> list[Certificate]:
     """Withdraw certificates, their documents marked in the same transaction; return them as they stood before.
 
-    At most consequences.MAX_CERTIFICATES of them: repeat it until there is none.
+    At most consequences.MAX_CERTIFICATES of them: repeat it until there is none. Raise Conflict when others keep
+    changing the documents.
     """
-    affected = await ctx.server.store.register.affected(wanted, limit=consequences.MAX_CERTIFICATES)
-    if affected:
+    for _ in range(write.ATTEMPTS):
+        affected = await ctx.server.store.register.affected(wanted, limit=consequences.MAX_CERTIFICATES)
+        if not affected:
+            return []
         found = await consequences.marked(ctx, affected)
         marks = [write.put(ctx, document, superseded.id, superseded, "PUT") for document, superseded in found]
-        await ctx.server.store.commit(
-            marks, withdrawn=replace(wanted, basis=(), ids=tuple(each.id for each in affected))
-        )
-    return affected
+        these = replace(wanted, basis=(), ids=tuple(each.id for each in affected))
+        try:
+            await ctx.server.store.commit(marks, withdrawn=these)
+        except VersionConflict:
+            continue
+        return affected
+    raise write.contended("DocumentReference", affected[0].document or "")
