@@ -7,6 +7,7 @@ Searching, with what only the database can do marked *:
     query = query.parse(catalogue, type, parameters, now=now)         # 400 with every problem at once
     steps = plan.plan(query, catalogue)
     resolved = {chain: (type, id) of what * finds by its inner plans for chain in plan.unresolved(steps)}
+               # of circles (`near`): those positions `among` what * finds by plan.candidates(circles)
     condition = plan.to_filter(steps, resolved)                       # None: nothing can match
     found = * find(condition, steps.sort, page.after(key, query), limit=query.count + 1)
     keys = include.forward(query, * entries of found, again=False)    # and include.backward(query, …) to find more
