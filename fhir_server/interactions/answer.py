@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/http.html#ops
 from dataclasses import dataclass
 from datetime import datetime
 
+from fhir_server.outcome import Issue
 from fhir_server.store.documents import Stored
 
 
@@ -22,9 +23,10 @@ class Answer:
     cache: str | None = None  # Cache-Control; None: not to be kept
     tag: str | None = None  # entity tag of what has no version
     headers: tuple[tuple[str, str], ...] = ()  # further ones, names in small letters
+    issues: tuple[Issue, ...] = ()  # of a write: what was found and refused nothing
 
 
-def of(stored: Stored, status: int = 200, location: bool = False) -> Answer:
+def of(stored: Stored, status: int = 200, location: bool = False, issues: tuple[Issue, ...] = ()) -> Answer:
     """Return the answer that carries `stored`, its version and time."""
     return Answer(
         status,
@@ -32,4 +34,5 @@ def of(stored: Stored, status: int = 200, location: bool = False) -> Answer:
         stored.version,
         stored.last_updated,
         f"{stored.type}/{stored.id}/_history/{stored.version}" if location else None,
+        issues=issues,
     )

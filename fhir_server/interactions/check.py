@@ -187,8 +187,9 @@ def _not_in(question: CodeIsIn, *, known: bool) -> Issue:
     )
 
 
-async def require_references(ctx: Context, checked: Checked, own: Key | None = None) -> None:
-    """Raise Unprocessable when an answer to what `checked` asks is no, and that is an error."""
+async def require_references(ctx: Context, checked: Checked, own: Key | None = None) -> tuple[Issue, ...]:
+    """Return everything that was found and refuses nothing; raise Unprocessable when an answer is no, and an error."""
     issues = await missing(ctx, checked.questions, {own} if own else ())
     if any(issue.severity == "error" for issue in issues):
         raise Unprocessable("A reference or a code leads to nothing", issues=issues)
+    return (*checked.issues, *issues)

@@ -88,10 +88,10 @@ async def commit(ctx: Context, puts: Sequence[Put]) -> None:
 async def create(ctx: Context, type: str, resource: Any) -> Answer:
     """Store a new resource under an id of the server's choice."""
     checked = check(ctx, type, resource)
-    await require_references(ctx, checked)
+    told = await require_references(ctx, checked)
     write = put(ctx, checked.resource, ctx.new_id(), None, "POST")
     await commit(ctx, [write])
-    return answer.of(write.new, 201, location=True)
+    return answer.of(write.new, 201, location=True, issues=told)
 
 
 async def update(
@@ -102,20 +102,20 @@ async def update(
     `if_match` names the version seen; with `only_new` the resource must not exist yet (If-None-Match: *).
     """
     checked = check(ctx, type, with_own_id(resource, id))
-    await require_references(ctx, checked, (type, id))
+    told = await require_references(ctx, checked, (type, id))
     for _ in range(ATTEMPTS):
         superseded = await ctx.server.store.read(type, id)
         require_version(superseded, type, id, if_match)
         require_new(superseded, only_new)
         require_update_create(ctx, superseded, type, id)
         if superseded and unchanged(ctx, checked.resource, id, superseded):
-            return answer.of(superseded, 200, location=True)
+            return answer.of(superseded, 200, location=True, issues=told)
         write = put(ctx, checked.resource, id, superseded, "PUT")
         try:
             await commit(ctx, [write])
         except VersionConflict:
             continue  # somebody else was first: read again, and let If-Match decide
-        return answer.of(write.new, 200 if superseded and superseded.raw else 201, location=True)
+        return answer.of(write.new, 200 if superseded and superseded.raw else 201, location=True, issues=told)
     raise contended(type, id)
 
 

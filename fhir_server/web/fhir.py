@@ -162,7 +162,7 @@ def _preferred(ctx: Context, answer: Answer, body: bytes) -> bytes:
         return b""
     if ctx.prefer == "OperationOutcome":
         done = Issue("information", "informational", f"Stored as {answer.location}", f"Đã lưu: {answer.location}")
-        return wire.dumps(outcome([done], ctx.language))
+        return wire.dumps(outcome([done, *answer.issues], ctx.language))
     return body
 
 

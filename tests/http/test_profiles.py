@@ -85,6 +85,9 @@ async def test_in_warn_mode_the_same_is_stored_and_told_by_validate(mongodb_uri:
         told = issues(await client.post("/fhir/Patient/$validate", json=nameless))
         assert told
         assert {severity for severity, _ in told} == {"warning"}
+        prefer = {"Prefer": "return=OperationOutcome"}
+        stored = issues(await client.post("/fhir/Patient", json=nameless, headers=prefer))
+        assert stored == [("information", ""), *told]
 
 
 async def test_the_profiles_of_a_type_can_be_chosen(mongodb_uri: str, database: str) -> None:
