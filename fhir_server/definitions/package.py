@@ -51,7 +51,7 @@ class Package:
 def read(path: Path) -> Iterator[Json]:
     """Yield every resource of the package at `path`; raise NotAPackage when it is none."""
     empty = True
-    for name, content in _files(path):
+    for name, content in files(path):
         if name == MANIFEST or name.startswith("."):
             continue
         resource = _json(str(path), name, content)
@@ -62,24 +62,9 @@ def read(path: Path) -> Iterator[Json]:
         raise NotAPackage(f"{path}: holds no FHIR resource; a package has them as package/*.json")
 
 
-def whole(path: Path) -> Package:
-    """Return the package at `path`; raise NotAPackage when it is none, or says neither its name nor its version."""
-    return _package(str(path), _files(path))
-
-
 def unpacked(content: bytes) -> Package:
     """Return the package that the bytes of a `.tgz` hold; raise NotAPackage."""
     return of(_members("The package", io.BytesIO(content)))
-
-
-def of(files: Iterable[tuple[str, bytes]]) -> Package:
-    """Return the package whose folder holds `files`: their names and contents; raise NotAPackage."""
-    return _package("The package", files)
-
-
-def files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the names and contents of the JSON files of the package at `path`; raise NotAPackage when it is none."""
-    return _files(path)
 
 
 def digest(files: Iterable[tuple[str, bytes]]) -> str:
@@ -90,14 +75,16 @@ def digest(files: Iterable[tuple[str, bytes]]) -> str:
 
 def name(path: Path) -> str:
     """Return the name of the package at `path`; the path itself when it has no manifest."""
-    for file, content in _files(path):
+    for file, content in files(path):
         if file == MANIFEST:
             manifest = _json(str(path), file, content)
             return str(manifest.get("name", path)) if isinstance(manifest, dict) else str(path)
     return str(path)
 
 
-def _package(label: str, files: Iterable[tuple[str, bytes]]) -> Package:
+def of(files: Iterable[tuple[str, bytes]]) -> Package:
+    """Return the package whose folder holds `files`: their names and contents; raise NotAPackage."""
+    label = "The package"
     manifest: Any = None
     resources = []
     contents = [(name, content) for name, content in files if not name.startswith(".")]
@@ -118,6 +105,7 @@ def _package(label: str, files: Iterable[tuple[str, bytes]]) -> Package:
     if not (isinstance(version, str) and VERSION.fullmatch(version)):
         raise NotAPackage(f"{label}: {MANIFEST} gives no version such as 1.0.0")
     versions = manifest.get("fhirVersions") or manifest.get("fhir-version-list") or ()
+    versions = versions if isinstance(versions, list | tuple) else (versions,)
     return Package(
         name=own_name,
         version=version,
@@ -136,7 +124,8 @@ def _json(label: str, name: str, content: bytes) -> Any:
         raise NotAPackage(f"{label}: {name} is not JSON: {error}") from error
 
 
-def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+def files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of the JSON files of the package at `path`; raise NotAPackage when it is none."""
     if path.is_dir():
         folder = path / "package" if (path / "package").is_dir() else path
         yield from ((file.name, file.read_bytes()) for file in sorted(folder.glob("*.json")))

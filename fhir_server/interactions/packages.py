@@ -56,6 +56,7 @@ async def add(ctx: Context, package: Package, *, trusted: bool = False) -> Added
     resources, left_out = _defining(ctx, package)
     if not trusted:
         await asyncio.to_thread(_require_valid, ctx, resources.values())
+    resources = {key: _tagged(package, resource) for key, resource in resources.items()}
     async with _changing(ctx) as owner:
         former = await ctx.server.store.packages.record(package.name)
         planned = {Member(type, id, 0) for type, id in resources}
@@ -134,7 +135,7 @@ def _require_r4(package: Package) -> None:
 
 
 def _defining(ctx: Context, package: Package) -> tuple[dict[Key, Json], int]:
-    """Return the resources that define something, as they are stored, and how many others there are."""
+    """Return the resources that define something, by type and id, and how many others there are."""
     found: dict[Key, Json] = {}
     left_out = 0
     for resource in package.resources:
@@ -148,7 +149,7 @@ def _defining(ctx: Context, package: Package) -> tuple[dict[Key, Json], int]:
                 f"{package.name} defines {type} {resource.get('url', id)} twice: nobody could tell which counts",
                 f"{package.name} định nghĩa {type} {resource.get('url', id)} hai lần",
             )
-        found[type, id] = _tagged(package, {**resource, "id": id})
+        found[type, id] = {**resource, "id": id}
     if not found:
         raise Unprocessable(f"{package.name} defines nothing", f"{package.name} không có định nghĩa nào")
     return found, left_out

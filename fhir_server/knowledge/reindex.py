@@ -21,7 +21,7 @@ from fhir_server.store import Entry, Job, State
 Json = dict[str, Any]
 
 PAGE = 200  # resources between two notes of how far it is
-SLICE = 20  # resources indexed before requests get their turn
+SLICE = 8  # resources indexed before requests get their turn
 WAIT = 0.2  # seconds between looks at whether the other processes are ready
 NAMED = 20  # ids of resources that could not be indexed
 

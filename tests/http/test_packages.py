@@ -223,6 +223,12 @@ async def test_a_package_takes_over_what_another_one_defines_too(client: httpx.A
 INVALID = {**codes("a.example", "red"), "concept": [{"display": "no code"}]}
 REFUSED = {
     "an invalid resource": (manifest("a.example"), [INVALID], "CodeSystem http://a.example/fhir/CodeSystem/colours"),
+    "a meta that is none": (
+        manifest("a.example"),
+        [{**codes("a.example", "red"), "meta": ["x"]}],
+        "CodeSystem http://a",
+    ),
+    "versions that are no list": (manifest("a.example", fhirVersions=5), [profile("a.example")], "is for FHIR 5"),
     "nothing defined": (manifest("a.example"), [PATIENT], "defines nothing"),
     "the same twice": (manifest("a.example"), [profile("a.example")] * 2, "twice"),
     "R4 itself": (manifest("hl7.fhir.r4.core", "4.0.1"), [profile("a.example")], "part of the server"),
