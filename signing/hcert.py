@@ -70,7 +70,8 @@ def _judge(message: Sign1, claims: Claims, terms: Terms) -> Verification:
             revocation.hashes(country or "", content.identifiers, message.signature, halved=message.algorithm == ES256)
         ),
     )
-    rules = terms.rules(content.payload if content.format == "dcc" else None, _external(message, claims))
+    external = _external(message, claims) if terms.rulebook else {}
+    rules = terms.rules(content.payload if content.format == "dcc" else None, external)
     return Verification(
         signer is not None and content.stage.ok is True and all(stage.ok is not False for stage in (*judged, rules)),
         signer is not None and content.payload is not None,
@@ -156,8 +157,10 @@ def _content(claims: Claims, terms: Terms) -> _Content:
 def _certificate(claims: Claims) -> tuple[int | None, Any]:
     """Return which kind of certificate is inside, and itself; early DDCC are the claims themselves."""
     if isinstance(claims.hcert, dict):
-        kind = next((kind for kind in _FORMATS if kind in claims.hcert), None)
-        return kind, claims.hcert.get(kind)
+        for kind in _FORMATS:
+            if kind in claims.hcert:
+                return kind, claims.hcert[kind]
+        return None, None
     if isinstance(claims.bare.get("hcid"), str):
         return cwt.DDCC_VS, claims.bare
     return None, None
