@@ -215,15 +215,16 @@ def _fellows(one: Candidate, other: Candidate) -> bool:
 async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
     """Return the rows of a large code system, deriving them when nobody did; raise Unavailable while another does."""
     store = ctx.server.store.concepts
-    url = parts[0].resource.get("url", "")
+    first, url = parts[0], parts[0].resource.get("url", "")
+    of = first.key if first.id is None else f"CodeSystem/{first.id}"
     for _ in range(_WAITS):
         built = await store.built(key)
         if built is not None and built.done:
             shells = [part.resource for part in parts]
             head = systems.whole(systems.head(shells), built.number, shells)
             return Rows(head, key, built, store)
-        if await store.claim(key, url):
-            ctx.server.vocabulary.at_work(_build(ctx, key, url, parts))
+        if await store.claim(key, of):
+            ctx.server.vocabulary.at_work(_build(ctx, key, of, parts))
         await asyncio.sleep(_PAUSE)
     raise Unavailable(
         f"The concepts of {url} are being indexed: ask again in a moment",
@@ -231,7 +232,7 @@ async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
     )
 
 
-async def _build(ctx: Context, key: str, url: str, parts: Sequence[Candidate]) -> None:
+async def _build(ctx: Context, key: str, of: str, parts: Sequence[Candidate]) -> None:
     """Derive the rows; whoever asked need not wait until they are complete."""
     resources = [resource for part in parts if (resource := await canonicals.whole(ctx, part)) is not None]
     rows = await asyncio.to_thread(concepts, resources)
@@ -249,4 +250,4 @@ async def _build(ctx: Context, key: str, url: str, parts: Sequence[Candidate]) -
         inactive=any(concept.inactive for _, concept in unique),
         abstract=any(concept.abstract for _, concept in unique),
     )
-    await ctx.server.store.concepts.finish(key, url, facts)
+    await ctx.server.store.concepts.finish(key, of, facts)

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/codesystem.html
     concepts          {_id: "key\\tcode", k: key, c: code, n: order, d: display, j: JSON, r: parents,
                        a: itself and what is above it, p: ["property=value"], t: folded words,
                        f: first day, u: last day, i: inactive, b: abstract}
-    concepts_built    {_id: key, url, n: number of concepts, done, until, timed, inactive, abstract, left}
+    concepts_built    {_id: key, of: resource, n: number of concepts, done, until, timed, inactive, abstract, left}
 
 A key names the content of a code system: the versions of the resources that it is made of. Its rows never change, so
 they are derived when first needed, by one process that holds a claim; until `done` nobody answers from them.
@@ -79,14 +79,15 @@ class Concepts:
             state.get("abstract", True),
         )
 
-    async def claim(self, key: str, url: str) -> bool:
+    async def claim(self, key: str, of: str) -> bool:
         """Return whether the caller is to build the rows of `key`: nobody did, and nobody is at it.
 
-        Time is the database's, so that the clocks of processes need not agree.
+        `of` names the resource whose versions supersede each other. Time is the database's, so that the clocks of
+        processes need not agree.
         """
         with answering():
             await self._rows.create_indexes(list(_INDEXES))
-            begun = {"url": url, "until": datetime(1970, 1, 1, tzinfo=UTC)}
+            begun = {"of": of, "until": datetime(1970, 1, 1, tzinfo=UTC)}
             await self._states.update_one({"_id": key}, {"$setOnInsert": begun}, upsert=True)
             taken = await self._states.update_one(
                 {"_id": key, "done": {"$ne": True}, "$expr": {"$lt": ["$until", "$$NOW"]}}, [_ALIVE]
@@ -105,8 +106,8 @@ class Concepts:
         with answering():
             await self._states.update_one({"_id": key}, [_ALIVE])
 
-    async def finish(self, key: str, url: str, facts: Built) -> None:
-        """Say that the rows of `key` are complete; clear away what was built of `url` before, after a while."""
+    async def finish(self, key: str, of: str, facts: Built) -> None:
+        """Say that the rows of `key` are complete; clear away other versions of the resource `of`, after a while."""
         told: Document = {
             "done": True,
             "n": facts.number,
@@ -114,7 +115,7 @@ class Concepts:
             "inactive": facts.inactive,
             "abstract": facts.abstract,
         }
-        others: Document = {"url": url, "_id": {"$ne": key}}
+        others: Document = {"of": of, "_id": {"$ne": key}}
         old: Document = {**others, "$expr": {"$lt": ["$left", {"$subtract": ["$$NOW", LINGER]}]}}
         with answering():
             await self._states.update_one({"_id": key}, {"$set": told, "$unset": {"until": "", "left": ""}})

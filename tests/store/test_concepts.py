@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fhir_server.store import Store, connect
 from fhir_server.store.concepts import Built
-from terminology.concepts import Concept, concepts
+from terminology.concepts import concepts
 from terminology.conditions import (
     ALL,
     NONE,
@@ -38,7 +38,7 @@ from terminology.systems import Head, System
 
 Json = dict[str, Any]
 
-KEY = "CodeSystem/x/1"
+KEY, OF = "CodeSystem/x/1", "CodeSystem/x"
 CODES = ["a", "b", "c", "d", "e", "f"]
 
 
@@ -99,10 +99,11 @@ conditions = st.recursive(
 )
 
 
-async def filled(store: Store, key: str = KEY, rows: list[Concept] = ROWS) -> None:
-    assert await store.concepts.claim(key, "http://example.org/cs")
-    await store.concepts.add(key, [concept.code for concept in rows], rows)
-    await store.concepts.finish(key, "http://example.org/cs", Built(True, len(rows)))
+async def filled(store: Store, key: str = KEY) -> None:
+    of = key.rpartition("/")[0]
+    assert await store.concepts.claim(key, of)
+    await store.concepts.add(key, [concept.code for concept in ROWS], ROWS)
+    await store.concepts.finish(key, of, Built(True, len(ROWS)))
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -169,18 +170,30 @@ async def test_pages_and_children_come_in_order(store: Store) -> None:
 
 async def test_one_claims_and_nobody_answers_before_it_is_done(store: Store) -> None:
     assert await store.concepts.built(KEY) is None
-    claims = await asyncio.gather(*(store.concepts.claim(KEY, "http://example.org/cs") for _ in range(8)))
+    claims = await asyncio.gather(*(store.concepts.claim(KEY, OF) for _ in range(8)))
     assert sorted(claims) == [False] * 7 + [True]
     built = await store.concepts.built(KEY)
     assert built is not None
     assert not built.done
-    await store.concepts.finish(KEY, "http://example.org/cs", Built(True, 6, timed=False))
+    await store.concepts.finish(KEY, OF, Built(True, 6, timed=False))
     assert await store.concepts.built(KEY) == Built(True, 6, timed=False)
-    assert not await store.concepts.claim(KEY, "http://example.org/cs")
+    assert not await store.concepts.claim(KEY, OF)
 
 
 async def test_what_was_begun_may_be_done_again(store: Store) -> None:
-    await store.concepts.claim(KEY, "http://example.org/cs")
+    await store.concepts.claim(KEY, OF)
     await store.concepts.add(KEY, ["a", "b"], ROWS[:2])
     await store.concepts.add(KEY, [concept.code for concept in ROWS], ROWS)  # another process, after a crash
     assert await store.concepts.count(KEY, ALL) == len(ROWS)
+
+
+async def test_rows_go_a_while_after_a_newer_version_is_complete(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await filled(store, "CodeSystem/x/1")
+    await filled(store, "CodeSystem/other/1")  # the same url perhaps, in another version that is in use
+    await filled(store, "CodeSystem/x/2")
+    assert await store.concepts.count("CodeSystem/x/1", ALL) == len(ROWS)
+    monkeypatch.setattr("fhir_server.store.concepts.LINGER", -1)
+    await filled(store, "CodeSystem/x/3")
+    counts = [await store.concepts.count(f"CodeSystem/{name}", ALL) for name in ("x/1", "x/2", "x/3", "other/1")]
+    assert counts == [0, 0, len(ROWS), len(ROWS)]
+    assert await store.concepts.built("CodeSystem/x/1") is None
