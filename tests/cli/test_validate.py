@@ -139,3 +139,21 @@ def test_people_that_cannot_be_invented_are_refused(tmp_path: Path, words: tuple
 def test_a_dose_that_refers_to_nobody_is_valid_without_a_server(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(dose("Patient/nobody")))
     assert called("validate", "a.json", cwd=tmp_path).status == 0
+
+
+def test_profiles_are_chosen_and_the_rules_counted(tmp_path: Path) -> None:
+    nameless = json.dumps({"resourceType": "Patient", "gender": "male"})
+    (tmp_path / "a.ndjson").write_text(f"{nameless}\n{nameless}\n")
+    assert called("validate", "a.ndjson", cwd=tmp_path).status == 0
+    for words in (("--profile", VN_PATIENT), ("--programme",)):
+        told = called("validate", "a.ndjson", *words, "--quiet", cwd=tmp_path)
+        assert (told.status, told.out) == (1, "")
+        rows = [line.split() for line in told.err.splitlines()]
+        assert any("Patient.name:min" in row and "2" in row and "error" in row for row in rows)
+
+
+def test_a_profile_that_nobody_defines_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(GOOD)
+    told = called("validate", "a.json", "--profile", "http://nobody.knows", cwd=tmp_path)
+    assert told.status == 2
+    assert "http://nobody.knows" in told.err
