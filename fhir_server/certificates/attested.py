@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from fhir_server.certificates import names
+from fhir_server.outcome import Issue, Unprocessable
 from signing import jcs
 
 # Of a dose everything counts but what others write beside it later: labels, narrative, remarks, reactions, leaflets.
@@ -34,6 +35,15 @@ def person(patient: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a Patient that certificates state, and whether the record was merged into another one."""
     merged = [link.get("other") for link in patient.get("link", ()) if link.get("type") == _REPLACED]
     return {"name": names.choose(patient.get("name", ())), "birthDate": patient.get("birthDate"), "merged": merged}
+
+
+def require_own_record(patient: Mapping[str, Any]) -> None:
+    """Raise Unprocessable when this record was merged into another one, which is the person's now."""
+    if merged := person(patient)["merged"]:
+        name = str(next((other.get("reference") for other in merged if isinstance(other, Mapping)), "?"))
+        en = f"This record was merged into {name}: issue the certificate there"
+        vi = f"Hồ sơ này đã được hợp nhất vào {name}: hãy cấp chứng nhận tại hồ sơ đó"
+        raise Unprocessable(en, issues=[Issue("error", "business-rule", en, vi, "Patient.link", "person-merged")])
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any] | None) -> str | None:

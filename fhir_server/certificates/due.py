@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from fhir_server.certificates import attested
 from fhir_server.certificates.doses import Dose
 from fhir_server.certificates.formats import FORMATS, Issuer, Order, Written
 from fhir_server.outcome import Unprocessable
@@ -48,6 +49,7 @@ def due(person: Person, formats: Sequence[str], target: str | None, now: datetim
     A certificate is due when the latest dose has none, when it was superseded by a correction, or when it ends soon.
     A revoked one is not: somebody took it back, and somebody decides about a new one.
     """
+    attested.require_own_record(person.patient)
     found = []
     for code in formats:
         counted = FORMATS[code].attest(target, person.immunizations)

@@ -86,8 +86,9 @@ async def issued(
             f"Định dạng '{', '.join(unknown or asked)[:64]}': hãy chọn trong {', '.join(FORMATS)}, mỗi loại một lần",
         )
     person = await read.current(ctx, "Patient", patient)
-    given = await doses(ctx, patient)
     records = {("Patient", patient): wire.loads(person.raw or b"{}")}
+    attested.require_own_record(records["Patient", patient])
+    given = await doses(ctx, patient)
     records |= {(each.type, each.id): wire.loads(each.raw) for each in given if each.raw}
     issuer = issuer_of(ctx)
     orders = [

@@ -131,9 +131,11 @@ class Jobs:
     async def sequences(self, type: str, ids: Sequence[str]) -> dict[str, int]:
         """Return the sequence of the current version of each of `ids` that is not deleted."""
         with answering():
-            found = await self._database[type].find(
-                {"_id": {"$in": list(ids)}, "d": {"$exists": False}}, {"s": 1}
-            ).to_list()
+            found = (
+                await self._database[type]
+                .find({"_id": {"$in": list(ids)}, "d": {"$exists": False}}, {"s": 1})
+                .to_list()
+            )
         return {row["_id"]: row["s"] for row in found}
 
     async def _bounds(self, type: str) -> list[str]:

@@ -151,6 +151,13 @@ async def test_whatever_way_a_record_is_corrected_its_certificate_goes_with_it(
     assert (await client.get(f"/fhir/{certificate['document']}")).json()["status"] == "superseded"
 
 
+async def test_a_record_that_was_merged_into_another_one_is_not_certified(client: httpx.AsyncClient) -> None:
+    id = await vaccinated(client)
+    assert (await merge_person(client, id)).status_code == 200
+    answer = await issue(client, id, format="hc1")
+    assert (answer.status_code, "Patient/x" in answer.json()["issue"][0]["diagnostics"]) == (422, True)
+
+
 UNTOUCHED: dict[str, Json] = {
     "a telephone number": {"telecom": [{"system": "phone", "value": "0912000111"}]},
     "an address": {"address": [{"text": "12 phố Hoa Sữa"}]},
