@@ -41,7 +41,10 @@ def structure(definition: Json) -> Json:
 # What validation needs of a profile's differential; the rest is for people to read.
 PROFILE_FACTS = ("url", "version", "name", "type", "kind", "abstract", "derivation", "baseDefinition", "context")
 RULES = frozenset(
-    "id path sliceName min max type binding constraint slicing mustSupport contentReference maxLength".split()
+    (
+        *("id", "path", "sliceName", "slicing", "contentReference", "min", "max", "type"),
+        *("binding", "constraint", "mustSupport", "maxLength"),
+    )
 )
 VALUES = ("fixed", "pattern", "minValue", "maxValue")
 
