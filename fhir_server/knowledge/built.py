@@ -4,9 +4,10 @@ https://hl7.org/fhir/R4/conformance-module.html
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,13 +32,17 @@ log = logging.getLogger("fhir_server.knowledge")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the settings give: where definitions come from that are not stored, and how values are indexed."""
+    """What the settings give: where definitions come from that are not stored, and how values are indexed.
 
-    resources: Callable[[], Iterable[Json]]  # of the packages that ship, then of those that the settings name
+    Two are equal when they lead to the same definitions.
+    """
+
+    resources: Callable[[], Iterable[Json]] = field(compare=False)  # of what ships, then of what the settings name
     packages: frozenset[str]  # the names of those packages
-    own_url: str
-    configured_url: str  # "" when none is
-    zone: ZoneInfo
+    own_url: str = field(compare=False)
+    configured_url: str = field(compare=False)  # "" when none is
+    zone: ZoneInfo = field(compare=False)
+    files: Hashable = field(default_factory=object)  # equal when `resources` are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +88,14 @@ def sources_of(settings: Settings) -> Sources:
         own_url=own_url.rstrip("/"),
         configured_url=(settings.base_url or "").rstrip("/"),
         zone=ZoneInfo(settings.time_zone),
+        files=tuple((str(path), _changed(path)) for path in settings.packages),
     )
+
+
+def _changed(path: Path) -> int:
+    """Return when the file, or any file of the folder, was changed last."""
+    files = (path, *path.glob("**/*.json")) if path.is_dir() else (path,)
+    return max(file.stat().st_mtime_ns for file in files)
 
 
 def packaged(settings: Settings) -> Iterator[Json]:
@@ -137,6 +149,7 @@ def _is_parameter(resource: Json) -> bool:
     return bool(resource["resourceType"] == "SearchParameter")
 
 
+@lru_cache(maxsize=1)  # a process starts a server twice: to see whether it can, and to serve
 def _shipped(sources: Sources) -> Shipped:
     resources = list(sources.resources())
     sets = [each for each in resources if each["resourceType"] == "ValueSet"]
