@@ -188,7 +188,12 @@ class TrustList:
 
     @cached_property
     def json(self) -> str:
-        """The signers and authorities as the gateway publishes them (TrustListDto); equal lists give equal text."""
+        """The signers and authorities in an object that names them; equal lists give equal text."""
+        return f'{{"certificates":{self.gateway}}}'
+
+    @cached_property
+    def gateway(self) -> str:
+        """The signers and authorities in an array, as the gateway publishes them (TrustListDto)."""
         rows: list[tuple[str, bytes, DocumentSigner | Authority]]
         rows = [("DSC", signer.kid, signer) for signer in self.signers]
         rows += [("CSCA", sha256(above.certificate).digest()[:8], above) for above in self.authorities]

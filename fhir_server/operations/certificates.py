@@ -90,8 +90,9 @@ def _svg(text: str) -> bytes:
 
 
 async def trust_list(ctx: Context, call: Call) -> Answer:
-    """Answer with the public keys that verify what this server issued."""
+    """Answer with the public keys that verify what this server issued; `form` gateway: in a bare array."""
     trust = ctx.server.signers.trust_list()
+    content = trust.gateway if dict(call.params).get("form") == "gateway" else trust.json
     return Answer(
-        200, trust.json.encode(), media_type="application/json", cache="public, max-age=3600", tag=trust.digest[:32]
+        200, content.encode(), media_type="application/json", cache="public, max-age=3600", tag=trust.digest[:32]
     )

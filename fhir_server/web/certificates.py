@@ -19,10 +19,11 @@ from fhir_server.web.rates import Buckets
 
 router = APIRouter()
 
-MAX_CERTIFICATE = 256 * 1024  # bytes of a verify request; a QR code holds at most 4,296 characters, a file more
+MAX_CERTIFICATE = 64 * 1024  # bytes of a verify request; a QR code holds at most 4,296 characters
+MAX_CARD = 256 * 1024  # bytes of a file of health cards
 MAX_FILE = 8 * 1024 * 1024  # bytes of a picture or a PDF
 FILES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/svg+xml", "application/pdf")
-TEXTS = ("application/smart-health-card", "text/plain")
+CARDS = "application/smart-health-card"
 FILE_COST = 10  # so many texts are verified in the time that a picture or PDF takes
 
 _buckets: WeakKeyDictionary[FastAPI, Buckets] = WeakKeyDictionary()
@@ -36,8 +37,9 @@ async def verify(request: Request) -> Response:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         is_file = kind in FILES
         _take(request, FILE_COST if is_file else 1)
-        body = await fhir.read_body(request.receive, headers, MAX_FILE if is_file else MAX_CERTIFICATE)
-        certificate = body if is_file or kind in TEXTS else _certificate(body, headers)
+        limit = MAX_FILE if is_file else MAX_CARD if kind == CARDS else MAX_CERTIFICATE
+        body = await fhir.read_body(request.receive, headers, limit)
+        certificate = body if is_file or kind == CARDS else _certificate(body, headers)
     except Exception as error:
         return _refusal(request, error)
     return await _answer(request, Invoke("certificate-verify", resource=certificate))
@@ -49,8 +51,8 @@ def _certificate(body: bytes, headers: dict[str, str]) -> str:
         negotiation.require_content(headers.get("content-type", ""))
     except UnsupportedMediaType:
         raise UnsupportedMediaType(
-            f"Send JSON, or a certificate as {', '.join((*FILES, *TEXTS))}",
-            f"Hãy gửi JSON, hoặc chứng nhận dưới dạng {', '.join((*FILES, *TEXTS))}",
+            f"Send JSON, or a certificate as {', '.join((*FILES, CARDS))}",
+            f"Hãy gửi JSON, hoặc chứng nhận dưới dạng {', '.join((*FILES, CARDS))}",
         ) from None
     said = wire.loads(body)
     text = said.get("certificate") if isinstance(said, dict) else None
@@ -71,6 +73,12 @@ def _take(request: Request, tokens: int) -> None:
 async def trust_list(request: Request) -> Response:
     """Answer with the public keys in use."""
     return await _answer(request, Invoke("certificate-trust-list"), public=True)
+
+
+@router.get("/trustList")
+async def gateway(request: Request) -> Response:
+    """Answer with the public keys in use as the EU gateway writes them, at its address."""
+    return await _answer(request, Invoke("certificate-trust-list", params=(("form", "gateway"),)), public=True)
 
 
 @router.get("/certificates/offline-bundle")

@@ -64,12 +64,14 @@ def codes(found: Verification) -> dict[str, str]:
     return {stage.stage: stage.code for stage in found.stages if stage.ok is False}
 
 
+IN_ONE_CODE = (0, 1, 3)  # the other one takes three, which are read but no longer written
+
+
 @published
-@pytest.mark.parametrize("number", range(4))
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "number"), [(form, n) for form in FORMS for n in range(4) if form != "picture" or n in IN_ONE_CODE]
+)
 def test_the_examples_verify_in_every_form(form: str, number: int) -> None:
-    if form == "picture" and number == 2:
-        pytest.skip("this card takes three codes, and chunks are no longer written")
     [text] = FORMS[form](number)
     found = verify(text, trusted(), THEN)
     assert (found.valid, found.trusted, found.issuer, found.format) == (True, True, ORIGIN, "shc")

@@ -72,7 +72,7 @@ def test_the_same_signers_in_any_order_make_the_same_list(es256: SigningKey, ps2
 
 
 def test_a_published_list_holds_no_secrets(es256: SigningKey) -> None:
-    [entry] = json.loads(TrustList([es256.signer]).json)
+    [entry] = json.loads(TrustList([es256.signer]).json)["certificates"]
     public = {"kid", "timestamp", "country", "certificateType", "thumbprint", "notBefore", "notAfter", "rawData"}
     assert set(entry) == public
 
@@ -128,7 +128,7 @@ def test_what_is_no_list_is_refused(document: str) -> None:
 
 @pytest.mark.parametrize("raw", [None, 1, "*", "AAAA"], ids=["null", "number", "no Base64", "no certificate"])
 def test_an_entry_that_cannot_be_used_is_skipped_aloud(raw: Any, es256: SigningKey) -> None:
-    good = json.loads(TrustList([es256.signer]).json)
+    good = json.loads(TrustList([es256.signer]).gateway)
     read = lists.parse(json.dumps([{"rawData": raw}, *good]))
     assert len(read) == 1
     assert read.skipped[0].startswith("trust list, entry 0:")
