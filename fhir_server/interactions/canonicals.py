@@ -7,7 +7,6 @@ read of a version stays in memory, for a version never changes.
 """
 
 import asyncio
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from fhir_server import wire
+from fhir_server.definitions.versions import natural
 from fhir_server.definitions.vocabulary import Shipped
 from fhir_server.outcome import TooCostly
 from fhir_server.search import plan, query
@@ -27,7 +27,6 @@ Json = dict[str, Any]
 MOST: Final = 200  # stored resources with the same canonical URL
 LARGE: Final = 256 * 1024  # bytes of JSON; the concepts of a code system beyond are not kept in memory
 BLOCKING: Final = 1024 * 1024  # bytes of JSON; more is read in a thread
-_RUN: Final = re.compile(r"\d+|\D+")
 _ANY: Final = datetime.min.replace(tzinfo=UTC)  # the moment of a query without dates
 
 
@@ -84,16 +83,6 @@ def _rank(candidate: Candidate) -> tuple[bool, bool, bool, tuple[tuple[int, int,
         natural(candidate.version or ""),
         candidate.sequence,
     )
-
-
-def natural(version: str) -> tuple[tuple[int, int, str], ...]:
-    """Return what orders versions as people do: 1.10 after 1.9.
-
-    >>> natural("1.10") > natural("1.9")
-    True
-    """
-    runs = _RUN.findall(version[:64])
-    return tuple((1, int(run), "") if run.isascii() and run.isdecimal() else (0, 0, run) for run in runs)
 
 
 async def _stored(ctx: Context, type: str, url: str) -> list[Candidate]:

@@ -2,9 +2,10 @@
 
 https://hl7.org/fhir/R4/conformance-module.html
 
-What somebody stored, or changed, counts more than what came with a package; later more than earlier. A resource belongs
-to a package as long as it is the version that the package wrote. Packages that are in force from files are taken from
-there, and those of which not all is stored are not in force.
+What somebody stored, or changed, counts more than what came with a package; what is active more than a draft; the
+higher business version more than the lower, and of the same version what was stored later. A resource belongs to a
+package as long as it is the version that the package wrote. Packages that are in force from files are taken from there,
+and those of which not all is stored are not in force.
 """
 
 from collections.abc import Iterable
@@ -12,12 +13,14 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from fhir_server.definitions.versions import natural
 from fhir_server.knowledge.built import WATCHED
 from fhir_server.search import custom
 from fhir_server.store import Record, Store, Stored
 
 Json = dict[str, Any]
 Key = tuple[str, str]  # resource type, id
+Rank = tuple[bool, bool, tuple[tuple[int, int, str], ...], int]
 
 LARGEST = 4 * 1024 * 1024  # bytes of a definition; larger ones are for the terminology service alone
 PACKAGE = "https://fhir.tiemchung.vn/CodeSystem/package"  # of the tag that says which package a resource came with
@@ -62,15 +65,15 @@ class StoredDefinitions:
 
     def in_force(self) -> list[Json]:
         """Return the definitions that are in force, of which the last of a URL counts."""
-        found: list[tuple[bool, int, Json]] = []
+        found: list[tuple[Rank, Json]] = []
         for key, known in self._known.items():
             own, whole = self._standing(key, known)
             if own and not whole:
                 continue
             resource = orjson.loads(known.raw)
             if resource.get("url") and (own or _meant(resource)):
-                found.append((not own, known.sequence, resource))
-        return [resource for _, _, resource in sorted(found, key=lambda each: each[:2])]
+                found.append((_rank(own, known.sequence, resource), resource))
+        return [resource for _, resource in sorted(found, key=lambda each: each[0])]
 
     def _standing(self, key: Key, known: _Known) -> tuple[bool, bool]:
         """Return whether a definition is a package's own, and whether that is whole and not in force from elsewhere."""
@@ -78,6 +81,10 @@ class StoredDefinitions:
         if owner is None or owner[0] not in {0, known.version}:
             return False, True
         return True, owner[1] and known.package not in self._elsewhere
+
+
+def _rank(own: bool, sequence: int, resource: Json) -> Rank:
+    return not own, resource.get("status") == "active", natural(resource.get("version", "")), sequence
 
 
 def package_of(resource: Json) -> str | None:
