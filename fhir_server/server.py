@@ -21,11 +21,12 @@ from fhir_server.search.index import Indexer
 from fhir_server.settings import Settings
 from fhir_server.store import Clock, Limits, Store
 from fhir_server.validation import Validator
-from signing import chains, did, lists
+from signing import chains, did, lists, rules
 from signing.chains import Authorities
 from signing.keyring import Keyring
 from signing.keys import SignerSet
 from signing.keystore import Secrets
+from signing.rules import Rulebook
 from signing.trust import TrustList
 
 
@@ -40,6 +41,7 @@ class Server:
     clock: Clock
     keyring: Keyring
     facility_trust: Authorities  # whose certificates facilities sign doses with
+    rulebook: Rulebook | None  # business rules for certificates; None: none are applied
     cursor_key: bytes  # signs page links; the same in every process on this database
     certificate_secret: bytes  # hides who a certificate is of in its identifiers
     tasks: set[asyncio.Task[None]] = field(default_factory=set)  # work in the background, ended with the server
@@ -151,6 +153,7 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         clock=Clock(database.node),
         keyring=keyring,
         facility_trust=chains.load(settings.facility_trust) if settings.facility_trust else Authorities(),
+        rulebook=rules.load(settings.rules).arriving(settings.rules_country) if settings.rules else None,
         cursor_key=cursor_key,
         certificate_secret=certificate_secret,
     )

@@ -90,6 +90,12 @@ class Settings(BaseSettings):
         tuple[Path, ...],
         Field(description="Keys that signed trust lists must be signed with, as a JSON array of paths"),
     ] = ()
+    rules: Annotated[
+        Path | None, Field(description="Business rules and value sets (CertLogic; JSON file or folder) for certificates")
+    ] = None
+    rules_country: Annotated[
+        str, Field(description="Country of arrival whose acceptance rules apply", pattern=r"^[A-Z]{2}$")
+    ] = "VN"
     certificate_issuer: Annotated[str, Field(description="Issuer as certificates name it", max_length=80)] = "Bộ Y tế"
     issuer_url: Annotated[
         str,

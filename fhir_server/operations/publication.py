@@ -92,7 +92,7 @@ def _files(ctx: Context, key: SigningKey, listed: Published) -> dict[str, tuple[
     bundle = offline.Bundle(
         trust | TrustList((), cards=cards),
         listed.revoked,
-        Rulebook((), {}),
+        ctx.server.rulebook or Rulebook((), {}),
         ctx.now,
         ctx.now + NEXT_UPDATE,
         issuer,

@@ -35,9 +35,9 @@ class _Asked(Revoked):
 
 
 async def verified(ctx: Context, text: str) -> Verification:
-    """Verify a certificate against the keys trusted here and what the register has revoked by now."""
-    asked = _Asked()
-    found = await asyncio.to_thread(verify, text, ctx.server.trust, ctx.now, revoked=asked)
+    """Verify a certificate by the keys trusted here, what the register has revoked by now, and the rules in force."""
+    asked, rulebook = _Asked(), ctx.server.rulebook
+    found = await asyncio.to_thread(verify, text, ctx.server.trust, ctx.now, revoked=asked, rulebook=rulebook)
     kid, rid = asked.card_of or ("", "")
     revoked = await ctx.server.store.register.revoked([*asked.hashes, *([rid] if rid else [])])
     own = kid in {jwk.thumbprint(key.signer.public_key) for key in ctx.server.signers.keys if key.algorithm == ES256}
@@ -45,7 +45,7 @@ async def verified(ctx: Context, text: str) -> Verification:
         return found
     lists = {kid: card_list([rid] if rid in revoked else [])} if own else {}
     listed = Revoked([b64decode(hash) for hash in asked.hashes if hash in revoked], lists)
-    return await asyncio.to_thread(verify, text, ctx.server.trust, ctx.now, revoked=listed)
+    return await asyncio.to_thread(verify, text, ctx.server.trust, ctx.now, revoked=listed, rulebook=rulebook)
 
 
 class Published(NamedTuple):

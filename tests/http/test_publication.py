@@ -1,6 +1,7 @@
 """https://spec.smarthealth.cards/#determining-keys-associated-with-an-issuer — what verifiers fetch and send"""
 
 import json
+import uuid
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,9 @@ from signing import did, hc1, jwk, keystore, lists, offline, qr, shc
 from signing.keys import SigningKey
 from signing.revocation import parse
 from signing.verify import verify
+from tests.http.serving import serving
 from tests.http.test_certificates import PAYLOAD
+from tests.signing.test_rules import row
 
 PUBLISHED = [
     "/.well-known/jwks.json",
@@ -145,3 +148,19 @@ async def test_too_many_files_at_once_are_asked_to_come_back(
     monkeypatch.setattr(certificates._waiting, "count", certificates.MOST_WAITING)
     answer = await client.post("/certificates/verify", content=b"%PDF-", headers={"Content-Type": "application/pdf"})
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_rules_of_the_country_are_applied_and_travel_with_the_bundle(
+    mongodb_uri: str, keys: Path, key: SigningKey, tmp_path: Path
+) -> None:
+    complete = row("VR-VN-0001", {">=": [{"var": "payload.v.0.dn"}, {"var": "payload.v.0.sd"}]})
+    (tmp_path / "rules.json").write_text(json.dumps([complete]))
+    async with serving(mongodb_uri, f"rules_{uuid.uuid4().hex[:12]}", keys=keys, rules=tmp_path) as client:
+        for doses, code in ((1, "rule-failed"), (2, "ok")):
+            vaccinated = {**PAYLOAD, "v": [{**PAYLOAD["v"][0], "dn": doses, "sd": 2}]}
+            text = hc1.issue(vaccinated, key, datetime.now(UTC)).text
+            said = (await client.post("/certificates/verify", json={"certificate": text})).json()
+            assert (said["valid"], said["stages"][-1]["code"]) == (code == "ok", code)
+        answer = await client.get("/certificates/offline-bundle")
+        bundle = offline.read(answer.text, [did.Pin(key.signer.public_key)])
+        assert [rule.identifier for rule in bundle.rulebook.rules] == ["VR-VN-0001"]
