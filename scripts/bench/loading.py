@@ -29,7 +29,7 @@ async def main(uri: str, people: int, part: int, parts: int) -> None:
     server = await start(Settings(base_url=BASE_URL), uri)
     ctx = Context(server, datetime.now(UTC), lambda: "", BASE_URL, open=True)
     rest = enumerate(bundles(people, SEED, TODAY))
-    for line in sys.stdin:
+    while line := await asyncio.to_thread(sys.stdin.readline):  # meanwhile the process tells that it lives
         count = 0
         group: list[Json] = []
         for resource in _share(rest, int(line), part, parts):
