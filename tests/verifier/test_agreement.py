@@ -4,6 +4,7 @@ https://github.com/eu-digital-green-certificates/dgc-testdata · https://spec.sm
 """
 
 import json
+import re
 import shutil
 import subprocess
 from base64 import b64decode, b64encode
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from signing import base45, cbor, development, hc1, jwk, offline, shc, vdsnc
+from signing import base45, cbor, development, hc1, jwk, offline, rules, shc, vdsnc
 from signing import lists as trust_lists
 from signing.algorithms import PS256
 from signing.keys import SigningKey
@@ -26,6 +27,8 @@ from signing.rules import Rulebook
 from signing.trust import CardKey, TrustList, document_signer
 from signing.verification import SKEW
 from signing.verify import Terms, judge
+from tests.signing.test_certlogic import ASSERTIONS
+from tests.signing.test_rules import COMPLETE, LISTED, RECENT, row
 
 NODE = shutil.which("node")
 RUN = Path(__file__).parent / "run.mjs"
@@ -42,6 +45,9 @@ PERSON = {
 BUNDLE = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": {"resourceType": "Immunization"}}]}
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not here")
+
+
+NO_RULES = Rulebook((), {})
 
 
 class Case(NamedTuple):
@@ -65,14 +71,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return Keys(ec, development.generate(tmp_path_factory.mktemp("rsa") / "keys", start, PS256))
 
 
-def bundled(trust: TrustList, revoked: Revoked | None = None) -> Bundle:
-    rulebook = Rulebook((), {})
+def bundled(trust: TrustList, revoked: Revoked | None = None, rulebook: Rulebook = NO_RULES) -> Bundle:
     return Bundle(trust, revoked or Revoked(), rulebook, NOW, NOW + timedelta(days=1), "https://imm.example.vn")
 
 
 def page(bundle: Bundle, key: SigningKey, cases: Iterable[Case] = (), pins: Iterable[dict[str, Any]] = ()) -> Any:
     """Return what the modules of the page make of `cases`."""
-    asked = [{"texts": case.texts, "now": case.now.timestamp()} for case in cases]
+    country = bundle.rulebook.country
+    asked = [{"texts": case.texts, "now": case.now.timestamp(), "country": country} for case in cases]
     job = {"bundle": offline.make(bundle, key), "pins": list(pins), "cases": asked}
     ran = subprocess.run([NODE or "", RUN], input=json.dumps(job), capture_output=True, text=True, check=True)
     return json.loads(ran.stdout)
@@ -84,7 +90,7 @@ def disagreements(bundle: Bundle, key: SigningKey, cases: list[Case]) -> list[st
     assert len(said) == len(cases)
     found = []
     for case, other in zip(cases, said, strict=True):
-        own = judge(" ".join(case.texts), Terms(bundle.trust, case.now, SKEW, bundle.revoked))
+        own = judge(" ".join(case.texts), _terms(bundle, case.now))
         ours = {name: getattr(own, name) for name in HEAD}
         ours |= {each.stage: (each.ok, _same(each.code)) for each in own.stages}
         theirs = {name: other[name] for name in HEAD}
@@ -94,6 +100,10 @@ def disagreements(bundle: Bundle, key: SigningKey, cases: list[Case]) -> list[st
         different = [name for name in ours if ours[name] != theirs[name]]
         found += [f"{case.texts[0]:.40}: {name}: {ours[name]}, {theirs[name]}" for name in different]
     return found
+
+
+def _terms(bundle: Bundle, now: datetime) -> Terms:
+    return Terms(bundle.trust, now, SKEW, bundle.revoked, bundle.rulebook if bundle.rulebook.rules else None)
 
 
 HEAD = ("valid", "trusted", "format")
@@ -243,3 +253,43 @@ def test_an_altered_bundle_is_refused(keys: Keys) -> None:
         job = json.dumps({"bundle": broken, "pins": [], "cases": []})
         ran = subprocess.run([NODE or "", RUN], input=job, capture_output=True, text=True, check=True)
         assert json.loads(ran.stdout)["refused"] in {"bundle-signature", "not-jws", "not-base64url"}
+
+
+def test_the_page_agrees_on_business_rules(keys: Keys) -> None:
+    trust = TrustList([keys.ec.signer, keys.rsa.signer])
+    cases = list(variants(keys).values())
+    doses = {**PERSON, "v": [{**PERSON["v"][0], "dn": 1, "sd": 2, "mp": "EU/1/20/1528", "dt": "2026-10-20"}]}
+    cases += [Case((hc1.issue(doses, key, NOW).text,), NOW + timedelta(days=days)) for key in keys for days in (0, 60)]
+    complete, listed, recent = row("A", COMPLETE), row("B", LISTED), row("C", RECENT)
+    vaccines = {"valueSetId": "vaccines", "valueSetValues": ["EU/1/20/1528"]}
+    for rows in (
+        [listed],
+        [complete, listed],
+        [recent],
+        [row("A", {"var": "payload.dob"})],
+        [row("A", {"+": [{"var": "payload.dob"}, 1]}), listed],
+        [row("A", COMPLETE, Country="FR")],
+        [row("A", COMPLETE, Type="Invalidation")],
+        [row("A", COMPLETE), row("A", LISTED, Version="1.10.0"), row("A", RECENT, Version="1.9.0")],
+        [row("A", COMPLETE, CertificateType="Test"), row("B", LISTED, CertificateType="General")],
+        [row("A", COMPLETE, ValidTo="2026-10-01T00:00:00Z")],
+        [row("A", COMPLETE, Region="HN")],
+    ):
+        rulebook = rules.parse([rows, vaccines]).arriving("VN")
+        assert disagreements(bundled(trust, rulebook=rulebook), keys.ec, cases) == []
+
+
+@pytest.mark.skipif(not ASSERTIONS, reason="no suite of CertLogic")
+def test_the_page_passes_the_public_suite_of_the_rules_language() -> None:
+    logic = [{"expression": expression, "data": data} for expression, data, _ in ASSERTIONS.values()]
+    ran = subprocess.run(
+        [NODE or "", RUN], input=json.dumps({"logic": logic}), capture_output=True, text=True, check=True
+    )
+    wrong = []
+    for (name, (_, _, expected)), said in zip(ASSERTIONS.items(), json.loads(ran.stdout)["said"], strict=True):
+        value = said.get("value", said)
+        if isinstance(value, str) and isinstance(expected, str) and re.match(r"\d{4}-\d\d-\d\dT", expected):
+            value, expected = datetime.fromisoformat(value), datetime.fromisoformat(expected)
+        if (type(value), value) != (type(expected), expected):
+            wrong.append((name, expected, value))
+    assert wrong == []

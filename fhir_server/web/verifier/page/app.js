@@ -2,12 +2,14 @@
 import * as camera from "./camera.js";
 import { learn, rows } from "./content.js";
 import * as lists from "./lists.js";
+import { countries } from "./rules.js";
 import { known, say, speak } from "./text.js";
 import { verify } from "./verify.js";
 
 const $ = (id) => document.getElementById(id);
 const OPEN_STAGE = "not-checked";
 let language = localStorage.getItem("language") ?? (navigator.language.startsWith("vi") ? "vi" : "en");
+let arrival = localStorage.getItem("country") ?? "VN";
 let scanning = null; // AbortController of the camera
 let problem = null; // key of the text under the buttons
 let shown = null; // the Verification on display
@@ -24,6 +26,7 @@ function draw() {
   $("scan").textContent = say(scanning ? "stop" : "scan");
   $("problem").textContent = problem ? say(problem) : "";
   drawLists();
+  drawCountries();
   drawResult();
 }
 
@@ -35,6 +38,18 @@ function drawLists() {
   const when = held ? moment(held.issued) : "";
   const age = held ? say(old ? "lists-old" : "lists", { when, count: held.signers.length }) : say("no-lists");
   status.textContent = wrong === "bad-lists" ? `${say("bad-lists")} ${held ? age : ""}` : age;
+}
+
+/** Offer the countries that the lists have rules of; without any there is nothing to choose. */
+function drawCountries() {
+  const known = current.lists ? countries(current.lists.rules) : [];
+  $("arrival").hidden = !known.length;
+  $("country").replaceChildren(...known.map((code) => new Option(code, code, false, code === country())));
+}
+
+function country() {
+  const known = current.lists ? countries(current.lists.rules) : [];
+  return known.includes(arrival) ? arrival : (known[0] ?? null);
 }
 
 function drawResult() {
@@ -87,7 +102,7 @@ async function check(texts) {
 
 async function judge(texts) {
   const parts = texts[0].startsWith("shc:/") ? [...new Set([...chunks, ...texts])] : texts;
-  const found = await verify(parts, current.lists, Date.now() / 1000);
+  const found = await verify(parts, { ...current.lists, country: country() }, Date.now() / 1000);
   const more = found.stages.some((each) => each.code === "chunk-missing");
   chunks = more ? parts : [];
   if (more) problem = "chunk-missing";
@@ -131,12 +146,17 @@ async function texts(file) {
 async function renew() {
   current = await lists.renew(current.lists);
   drawLists();
+  drawCountries();
 }
 
 $("language").addEventListener("click", () => {
   language = language === "vi" ? "en" : "vi";
   localStorage.setItem("language", language);
   draw();
+});
+$("country").addEventListener("change", (event) => {
+  arrival = event.target.value;
+  localStorage.setItem("country", arrival);
 });
 $("scan").addEventListener("click", scan);
 $("picture").addEventListener("change", async (event) => {

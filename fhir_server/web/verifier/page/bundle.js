@@ -46,6 +46,8 @@ function lists(said) {
   return {
     signers,
     cardKeys: said.cardKeys.map((row) => ({ ...row, signer: signers.find((signer) => signer.kid === row.signer) ?? null })),
+    rules: said.rules,
+    valueSets: said.valueSets,
     revoked: hashList(fromBase64(said.revocation.hashes)),
     cards: (kid) => cards.get(kid) ?? null,
     issued: seconds(said.issued),

@@ -7,6 +7,7 @@ import { inflate } from "./inflate.js";
 import { verifies } from "./keys.js";
 import { Refused } from "./refused.js";
 import { hashes } from "./revocation.js";
+import { apply } from "./rules.js";
 import { Stages, keyUsage, period, signerValidity, timeProblem } from "./stages.js";
 
 const PREFIX = "HC1:";
@@ -62,6 +63,7 @@ async function judge(stages, message, claims, lists, now) {
   const made = await hashes(country ?? "", said.identifiers, message.signature, message.algorithm);
   stages.set("revocation", lists.revoked(made) ? "revoked" : "ok");
   stages.set("content", said.code);
+  stages.set("rules", rules(message, claims, said, lists, now));
   return stages.verification({
     format: said.format,
     content: said.payload,
@@ -69,6 +71,19 @@ async function judge(stages, message, claims, lists, now) {
     issued: timeProblem(issued) ? null : Number(issued),
     expires: timeProblem(expires) ? null : Number(expires),
     trusted: signer !== null && said.payload !== null,
+  });
+}
+
+/** Return the code of the stage that applies business rules, which there are for DCC only. */
+function rules(message, claims, said, lists, now) {
+  if (!lists.rules.length) return "not-checked";
+  if (said.format !== "dcc" || !said.payload) return "not-applicable";
+  const written = (claim) => (timeProblem(claim) ? null : new Date(Number(claim) * 1000).toISOString());
+  return apply(lists, lists.country, said.payload, now, {
+    issuerCountryCode: claims.get(ISSUER) ?? null,
+    iat: written(claims.get(ISSUED)),
+    exp: written(claims.get(EXPIRES)),
+    kid: toBase64(message.kid ?? []),
   });
 }
 

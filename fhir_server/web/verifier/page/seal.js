@@ -75,5 +75,6 @@ async function judge(stages, seal, lists, now) {
   stages.set("key-usage", keyUsage(signer, kind ? [kind] : null));
   stages.set("revocation", lists.revoked(await hashes(country, identifiers, seal.signature, "ES256")) ? "revoked" : "ok");
   stages.set("content", kind ? "ok" : "no-certificate");
+  stages.set("rules", lists.rules.length ? "not-applicable" : "not-checked");
   return stages.verification({ format: "vds-nc", content: seal.message, issuer: country || null, trusted });
 }

@@ -72,6 +72,7 @@ async function judge(stages, message, claims, lists, now) {
   stages.set("key-usage", presumed && !vouched ? "not-applicable" : keyUsage(vouched, bundle && kinds(bundle)));
   stages.set("revocation", await revocation(made, claims.vc?.rid, issued, message, lists));
   stages.set("content", bundle ? "ok" : "no-certificate");
+  stages.set("rules", lists.rules.length ? "not-applicable" : "not-checked");
   return stages.verification({
     format: "shc",
     content: bundle,

@@ -18,7 +18,15 @@ export const STAGES = [
 ];
 
 const PASSING = new Set(["ok", "origin-not-pinned", "outlives-signer", "schema-warning"]);
-const UNDECIDED = new Set(["not-reached", "not-applicable", "not-checked", "list-missing", "list-outdated"]);
+const UNDECIDED = new Set([
+  "not-reached",
+  "not-applicable",
+  "not-checked",
+  "list-missing",
+  "list-outdated",
+  "no-rules",
+  "rules-open",
+]);
 // Without these no certificate is valid, whatever else was found.
 const NEEDED = new Set(["prefix", "cbor", "algorithm", "key", "signature", "content"]);
 const SKEW = 5 * 60; // seconds by which an issuer's clock may be ahead of ours
@@ -28,7 +36,6 @@ const LAST_SECOND = 253402300799; // of the year 9999
 export class Stages {
   constructor() {
     this.codes = new Map(STAGES.map((stage) => [stage, "not-reached"]));
-    this.codes.set("rules", "not-checked");
   }
 
   set(stage, code) {
@@ -42,15 +49,9 @@ export class Stages {
       this.set(stage, "ok");
       return result;
     } catch (error) {
-      if (error instanceof Refused) this.stop(stage, error.code);
+      if (error instanceof Refused) this.set(stage, error.code);
       throw error;
     }
-  }
-
-  /** Note that `stage` refused the certificate before it could be judged. */
-  stop(stage, code) {
-    this.set(stage, code);
-    this.set("rules", "not-reached");
   }
 
   /** Return {valid, stages, …found}: believe the content only when valid. */

@@ -47,6 +47,7 @@ const TEXTS = {
     "Danh sách tin cậy đã cũ ({when}). Hãy nối mạng để cập nhật.",
     "The trust lists are old ({when}). Connect to a network to renew them.",
   ],
+  country: ["Nước đến", "Country of arrival"],
   name: ["Họ tên", "Name"],
   birth: ["Ngày sinh", "Date of birth"],
   disease: ["Phòng bệnh", "Disease"],
@@ -105,7 +106,14 @@ const TEXTS = {
   "outlives-signer": ["đạt (hạn dài hơn khóa của nơi ký)", "passed (outlives its signer)"],
   "wrong-key-usage": ["Nơi ký không được ký loại này.", "The signer may not sign this kind."],
   revoked: ["Chứng nhận đã bị thu hồi.", "The certificate was revoked."],
-  "no-dcc": ["Không có nội dung tiêm chủng.", "There is no vaccination content."],
+  "rule-failed": ["Không đáp ứng quy tắc của nước đến.", "It does not meet the rules of the country of arrival."],
+  "no-rules": ["không có quy tắc nào áp dụng", "no rule applies"],
+  "rules-open": ["có quy tắc chưa đánh giá được", "a rule could not be evaluated"],
+  "list-missing": ["thiếu danh sách thu hồi của khóa này", "the revocation list of this key is missing"],
+  "list-outdated": ["danh sách thu hồi của khóa này đã cũ", "the revocation list of this key is old"],
+  "no-certificate": ["Nội dung được ký không phải chứng nhận tiêm chủng.", "What was signed is no health certificate."],
+  "wrong-origin": ["Khóa ký không phải của nơi cấp ghi trên thẻ.", "The key is not of the issuer that the card names."],
+  "origin-not-pinned": ["đạt (chưa rõ địa chỉ công bố khóa)", "passed (who published the key is not known)"],
   "schema-warning": ["đạt (có chỗ khác chuẩn)", "passed (with departures from the schema)"],
 };
 

@@ -40,6 +40,6 @@ function inFile(text) {
 function refused(stage, code) {
   const stages = new Stages();
   if (stage !== "prefix") stages.set("prefix", "ok");
-  stages.stop(stage, code);
+  stages.set(stage, code);
   return stages.verification();
 }
