@@ -4,7 +4,7 @@ https://hl7.org/fhirpath/N1/#functions · https://hl7.org/fhir/R4/fhirpath.html#
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ Evaluate = Callable[[Values, Around], Values]
 # What is left of the dot, what `$this` is around it, what is around both → a collection
 Function = Callable[[Values, Values, Around], Values]
 
+ORDERS: Mapping[str, tuple[int, ...]] = {"<": (-1,), ">": (1,), "<=": (-1, 0), ">=": (1, 0)}
 MAX_REPEATED = 100_000  # items that repeat() may find
 
 
@@ -51,7 +52,7 @@ def equals_text(values: Evaluate, text: str) -> Evaluate:
 
 def comparison(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
     """Compile `<`, `>`, `<=`, `>=`: empty when the order cannot be told."""
-    wanted = {"<": (-1,), ">": (1,), "<=": (-1, 0), ">=": (1, 0)}[operator]
+    wanted = ORDERS[operator]
 
     def evaluate(this: Values, around: Around) -> Values:
         found = functions.order(one(this, around), other(this, around))

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fhir_server.fhirpath import calls, functions
+from fhir_server.fhirpath import calls, functions, truths
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.calls import Evaluate, Function
 from fhir_server.fhirpath.durations import Duration, moved
-from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
+from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import (
     Binary,
@@ -54,6 +54,11 @@ SYSTEM_TYPES: Mapping[str, tuple[type, ...]] = {
 def compile(expression: str | Node, names: Names) -> Evaluate:
     """Return the closure for `expression`; raise Unsupported when it is not of the part that is compiled here."""
     return _node(parse(expression) if isinstance(expression, str) else expression, names)
+
+
+def truth(expression: str | Node, names: Names) -> truths.Truth:
+    """Return what `logical` says of `expression` on one item; raise Unsupported as `compile`."""
+    return truths.compile(parse(expression) if isinstance(expression, str) else expression, names, _node)
 
 
 def _node(node: Node, names: Names) -> Evaluate:
@@ -191,7 +196,9 @@ def _choice(properties: frozenset[str]) -> Callable[[Values], Values]:
         found: Values = []
         for value in values:
             if type(value) is dict:
-                for name in every & value.keys():
+                for name in value:
+                    if name not in every:
+                        continue
                     if name[0] != "_":
                         found.append(value[name])
                     elif name[1:] not in value and type(value[name]) is dict:
@@ -365,27 +372,8 @@ def _iteration(name: str, criterion: Node, names: Names) -> Function:
     if name == "select":
         projection = _node(criterion, names)
         return lambda values, this, around: [found for value in values for found in projection([value], around)]
-    test = _test(criterion, names)
+    test = truths.test(criterion, names, _node)
     if name == "where":
         return lambda values, this, around: [value for value in values if test(value, around)]
     decide = all if name == "all" else any
     return lambda values, this, around: boolean(decide(test(value, around) for value in values))
-
-
-def _test(criterion: Node, names: Names) -> Callable[[Any, Around], bool]:
-    """Return whether one item makes `criterion` true; the usual criteria need no collections for that."""
-    match criterion:
-        case Binary("or", left, right):
-            one, other = _test(left, names), _test(right, names)
-            return lambda item, around: one(item, around) or other(item, around)
-        case Binary("and", left, right):
-            one, other = _test(left, names), _test(right, names)
-            return lambda item, around: one(item, around) and other(item, around)
-        case Binary("=", Member(name), Literal(str(text))) if name not in names.choices and name not in names.resources:
-            alone = [text]  # a list of one item is that item
-            return lambda item, around: (
-                type(item) is dict and ((value := item.get(name)) == text or (type(value) is list and value == alone))
-            )
-        case _:
-            evaluate = _node(criterion, names)
-            return lambda item, around: logical(evaluate([item], around)) is True

@@ -11,10 +11,9 @@ from typing import Any, Final, NamedTuple
 
 from fhir_server.fhirpath import evaluation
 from fhir_server.fhirpath.around import Around
-from fhir_server.fhirpath.calls import Evaluate
-from fhir_server.fhirpath.functions import logical
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import Call, Member, Node, This, Unsupported, Variable, parse, parts
+from fhir_server.fhirpath.truths import Truth
 from fhir_server.outcome import Severity
 from fhir_server.validation.report import Path, Walk
 
@@ -64,12 +63,12 @@ def translated(element: Json, name: str) -> str | None:
 def compile(constraint: Rule, names: Names) -> Check:
     """Return the check of `constraint`; raise Unsupported when its expression is not of what `fhirpath` compiles."""
     tree = parse(constraint.expression)
-    evaluate = evaluation.compile(tree, names)
+    holds = evaluation.truth(tree, names)
     key, severity, en, vi, _, profile, advice = constraint
     # R4's own rules forget that a path may be empty (bdl-8: no fullUrl); a profile's rule has to be true.
     broken = (False,) if profile is None else (False, None)
     counts = "matches(" in constraint.expression  # then it helps to hear how long the value is
-    idle = _idle(tree, evaluate, names, broken)
+    idle = _idle(tree, holds, names, broken)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
         if idle is not None and type(value) is dict and idle.isdisjoint(value):
@@ -77,7 +76,7 @@ def compile(constraint: Rule, names: Names) -> Check:
         if advice and not walk.best_practice:
             return
         around = walk.around(value)
-        if logical(evaluate([value], around)) not in broken or around.unknown:
+        if holds(value, around) not in broken or around.unknown:
             return
         text = (en, vi)
         if counts and type(value) is str:
@@ -87,7 +86,7 @@ def compile(constraint: Rule, names: Names) -> Check:
     return check
 
 
-def _idle(tree: Node, evaluate: Evaluate, names: Names, broken: tuple[bool | None, ...]) -> frozenset[str] | None:
+def _idle(tree: Node, holds: Truth, names: Names, broken: tuple[bool | None, ...]) -> frozenset[str] | None:
     """Return the members without which the expression holds of an object; None when that cannot be said."""
     found: set[str] = set()
     for node in _nodes(tree):
@@ -105,7 +104,7 @@ def _idle(tree: Node, evaluate: Evaluate, names: Names, broken: tuple[bool | Non
                 found |= every | {"_" + one for one in every}
             case _:
                 pass
-    return None if logical(evaluate([{}], Around({}))) in broken else frozenset(found)
+    return None if holds({}, Around({})) in broken else frozenset(found)
 
 
 def _nodes(tree: Node) -> Iterator[Node]:

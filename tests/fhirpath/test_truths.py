@@ -1,0 +1,75 @@
+"""The closures for truth values agree with the general ones, whatever the item.
+
+https://hl7.org/fhirpath/N1/#boolean-logic
+"""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fhir_server.definitions import Definitions, core_facts
+from fhir_server.fhirpath import evaluation
+from fhir_server.fhirpath.around import Around
+from fhir_server.fhirpath.functions import logical
+from fhir_server.fhirpath.names import names
+
+PATIENT = names(Definitions(core_facts()), "Patient")
+EXPRESSIONS = (
+    "gender.exists()",
+    "gender.empty() or birthDate.exists()",
+    "name.exists() and name.text.empty()",
+    "active = true implies gender = 'male'",
+    "active != true",
+    "gender != 'male'",
+    "(gender = 'male').not()",
+    "birthDate = '2020-01-01'",
+    "birthDate != '2020-01-01T00:00:00Z'",
+    "$this.gender = 'male'",
+    "gender.where($this = 'male' or $this = 'other').empty()",
+    "name.where(text = 'An').exists()",
+    "name.where(text = 'An' and use.exists()).empty()",
+    "name.where(text != 'An').exists()",
+    "where(gender = 'male' and active = true).empty() or birthDate.exists()",
+    "name.exists(text = 'An')",
+    "name.all(text.matches('^A'))",
+    "name.given.all(matches('n$') or startsWith('A'))",
+    "gender.matches('^m')",
+    "matches('^m')",
+    "iif(birthDate > deceased.ofType(dateTime), false, true)",
+    "birthDate <= '2020'",
+    "deceased.where($this != false).exists()",
+    "extension.where(url = 'u').value.where($this = '1').exists()",
+    "gender.extension.where(url = 'u').exists()",
+    "extension('u').exists()",
+    "name.id.exists()",
+    "Patient.gender.exists()",
+    "gender",
+    "gender in ('male' | 'other')",
+    "name.text.exists() xor active",
+    "name.count() > 1",
+    "name[0].text = 'An'",
+)
+TEXTS = st.sampled_from(
+    ["male", "An", "2020-01-01", "2020-01-01T00:00:00Z", "2020-01-01T07:00:00+07:00", "2021", "u", "1"]
+)
+LEAVES = st.none() | st.booleans() | TEXTS
+MEMBERS = ("name", "text", "use", "given", "gender", "active", "birthDate", "extension", "url", "id", "valueString")
+NAMES = st.sampled_from([*MEMBERS, "deceasedBoolean", "deceasedDateTime", "_gender", "_text", "_valueString"])
+ITEMS = st.recursive(
+    LEAVES,
+    lambda inner: st.dictionaries(NAMES, inner, max_size=5) | st.lists(inner, max_size=3),
+    max_leaves=12,
+)
+PATIENTS = st.dictionaries(NAMES, ITEMS, max_size=7).map(lambda one: {"resourceType": "Patient", **one})
+
+
+COMPILED = [(text, evaluation.compile(text, PATIENT), evaluation.truth(text, PATIENT)) for text in EXPRESSIONS]
+
+
+@settings(max_examples=300)
+@given(PATIENTS | TEXTS | st.booleans())
+def test_a_truth_value_is_that_of_the_collection(item: Any) -> None:
+    resource = item if isinstance(item, dict) else {}
+    for text, general, truth in COMPILED:
+        assert (text, truth(item, Around(resource))) == (text, logical(general([item], Around(resource))))
