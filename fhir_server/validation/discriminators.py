@@ -6,6 +6,7 @@ By value, pattern, existence, type and profile, at paths of names, extension(url
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fhir_server.definitions import Definitions
@@ -19,6 +20,21 @@ Belongs = Callable[[Any, Walk], bool]
 Find = Callable[[list[Any], Walk], list[Any]]
 
 BY_URL: tuple[Json, ...] = ({"type": "value", "path": "url"},)
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """Does the value have one of these texts as its property? As most slices are told: by a system, a use, a URL."""
+
+    name: str
+    texts: frozenset[str]
+
+    def __call__(self, value: Any, walk: Walk) -> bool:
+        """Return whether `value` belongs to the slice."""
+        if type(value) is not dict:
+            return False
+        text = value.get(self.name)
+        return type(text) is str and text in self.texts
 
 
 class Trees(Protocol):
@@ -180,8 +196,7 @@ def _by_url(slice: rules.Node, trees: Trees) -> Belongs | None:
     urls = urls or [demanded.value for demanded in own.fixed] if own is not None else urls
     if not urls:
         return None
-    wanted = frozenset(urls)
-    return lambda value, walk: type(value) is dict and type(value.get("url")) is str and value["url"] in wanted
+    return Has("url", frozenset(urls))
 
 
 def _by_value(
@@ -194,21 +209,17 @@ def _by_value(
             for demanded in (*node.fixed, *node.patterns):
                 wanted = values.at(demanded.value, ".".join(map(str, names)))
                 if wanted and len(steps) == 1 and isinstance(steps[0], str) and isinstance(wanted[0], str):
-                    return _has(steps[0], wanted[0])  # most often a system or a use
+                    return Has(steps[0], frozenset({wanted[0]}))  # most often a system or a use
                 if wanted:
                     return _holding(find, wanted[0])
     tests = [test for node in holders if (test := demands(node, trees)) is not None]
     if len(steps) == 1 and isinstance(steps[0], str) and len(holders) == 1 and len(tests) == 1:
         alone = [demanded.value for demanded in (*holders[0].fixed, *holders[0].patterns)]
         if len(alone) == 1 and isinstance(alone[0], str):
-            return _has(steps[0], alone[0])
+            return Has(steps[0], frozenset(alone))
     if not tests:
         return None
     return lambda value, walk: any(all(test(found) for test in tests) for found in find([value], walk))
-
-
-def _has(name: str, text: str) -> Belongs:
-    return lambda value, walk: type(value) is dict and value.get(name) == text
 
 
 def _holding(find: Find, pattern: Any) -> Belongs:

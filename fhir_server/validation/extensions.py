@@ -25,7 +25,7 @@ class Extensions:
         self._definitions = definitions
         self._profiles = profiles
         self._contexts: dict[str, frozenset[str] | None] = {}  # url → element paths and types; None: anywhere
-        self._places: dict[tuple[str, str], frozenset[str]] = {}
+        self._places: dict[tuple[str, ...], frozenset[str]] = {}
 
     def check(self, value: Json, path: Path, walk: Walk) -> None:
         """Check an extension that has an absolute URL; one that is not known is let pass, unless it modifies."""
@@ -57,7 +57,7 @@ class Extensions:
 
     def _names(self, place: Path, walk: Walk) -> frozenset[str]:
         """Return the names of the element at `place`: its paths from each type around it, its types."""
-        steps: list[str] = []
+        steps = [str(walk.resource.get("resourceType"))]
         here: Path | None = place
         while here is not None and here is not walk.base:
             if here[1] in ("extension", "modifierExtension"):
@@ -66,13 +66,13 @@ class Extensions:
             here = here[0]
         if here is None:
             return frozenset()
-        type = str(walk.resource.get("resourceType"))
-        key = (type, ".".join(reversed(steps)))
-        if key not in self._places:
+        key = tuple(steps)
+        found = self._places.get(key)
+        if found is None:
             if len(self._places) >= MAX_PLACES:
                 self._places.clear()
-            self._places[key] = frozenset(self._trace(type, steps[::-1]))
-        return self._places[key]
+            found = self._places[key] = frozenset(self._trace(steps[0], steps[:0:-1]))
+        return found
 
     def _trace(self, type: str, steps: list[str]) -> Iterator[str]:
         definition = self._definitions.type(type)

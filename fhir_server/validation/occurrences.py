@@ -26,6 +26,9 @@ def finder(own: Mapping[str, Member]) -> Callable[[Json, Path], Found]:
 
         def of_choice(owner: Json, path: Path) -> Found:
             given = {steps[name]: None for name in owner if name in steps}
+            if len(given) == 1:  # as most often
+                ((name, step),) = given
+                return _found(owner, name, step, path)
             return [one for name, step in given for one in _found(owner, name, step, path)]
 
         return of_choice

@@ -7,21 +7,21 @@ shape has been reported by then, and is passed over. The differentials of a prof
 are laid over each other, so that no snapshot is needed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding, Member
 from fhir_server.fhirpath.names import Names, names
 from fhir_server.fhirpath.syntax import Unsupported
-from fhir_server.validation import bindings, discriminators, facets, invariants, references, rules
-from fhir_server.validation.occurrences import Check, Found, counter, finder
-from fhir_server.validation.report import Path, Walk, below
+from fhir_server.validation import bindings, discriminators, elements, facets, invariants, references, rules
+from fhir_server.validation.elements import Applied
+from fhir_server.validation.occurrences import Check, counter
+from fhir_server.validation.report import Path, Walk
 from fhir_server.validation.rules import Demanded, Node
 from fhir_server.validation.slicing import Slice, Sorter
 
 Json = dict[str, Any]
-Applied = Callable[[Json, Path, Walk], None]  # of an element, in the object that has it
 
 ANY_RESOURCE = frozenset({"Resource", "DomainResource"})
 
@@ -117,6 +117,7 @@ class _Compiler:
         checks = list(self._constraints(node))
         always: list[Applied] = []
         by_property: dict[str, Applied] = {}  # of elements that matter only where they are
+        supported: list[tuple[str, Applied]] = []  # those of them whose absence is told to who asks for it
         for child in node.children.values():
             element = self._element(child, members)
             if element is None:
@@ -125,19 +126,11 @@ class _Compiler:
             if len(names) > 1 or _wanted(child):
                 always.append(element)
             else:
-                by_property |= {names[0]: element, "_" + names[0]: _unless(names[0], element)}
+                by_property |= {names[0]: element, "_" + names[0]: elements.unless(names[0], element)}
+                if child.must_support:
+                    supported.append((names[0], element))
 
-        def check(value: Any, path: Path, walk: Walk) -> None:
-            if type(value) is dict:
-                for element in always:
-                    element(value, path, walk)
-                for name in value:
-                    if name in by_property:
-                        by_property[name](value, path, walk)
-            for constraint in checks:
-                constraint(value, path, walk)
-
-        return check
+        return elements.within(always, by_property, supported, checks)
 
     def _constraints(self, node: Node) -> list[Check]:
         found = []
@@ -158,30 +151,16 @@ class _Compiler:
                 self.unchecked.append((node.id, f"{node.name} is no element"))
             return None
         checks = {name: self._value(node, member) for name, member in own.items()}
-        allowed = _allowed(node, own)
-        sorter = self._sorter(node, own)
-        count = counter(node, next(iter(own.values())).element)
-        supported = node.must_support
-        if not (any(checks.values()) or allowed or sorter or count or supported):
+        found = elements.Rules(
+            node,
+            checks,
+            counter(node, next(iter(own.values())).element),
+            elements.allowed(node, own),
+            self._sorter(node, own),
+        )
+        if not (found.beyond_values() or any(checks.values())):
             return None  # nothing beyond what the type itself demands
-        values_of = finder(own)
-
-        def apply(owner: Json, path: Path, walk: Walk) -> None:
-            found = values_of(owner, path)
-            if count is not None:
-                count(len(found), path, walk)
-            if not found and supported and walk.must_support:
-                _unsupported(node, supported, path, walk)
-            for name, value, at in found:
-                if value is not None:
-                    for check in checks[name]:
-                        check(value, at, walk)
-            if allowed is not None:
-                allowed(found, walk)
-            if sorter is not None:
-                sorter.sort(found, path, walk)
-
-        return apply
+        return elements.applied(found, own)
 
     def _value(self, node: Node, member: Member) -> list[Check]:
         """Return the checks of one value of the element, as it has the type of `member`."""
@@ -309,61 +288,11 @@ class _Compiler:
 
 def _wanted(node: Node) -> bool:
     """Return whether something may be wrong when the element is not there at all."""
-    least = node.min is not None and node.min.number > 0
-    return least or node.must_support is not None or any(_wanted(slice) for slice in node.slices.values())
-
-
-def _unless(name: str, element: Applied) -> Applied:
-    """Return the check for `_name`, which is that of `name` when there is no value beside it."""
-
-    def apply(owner: Json, path: Path, walk: Walk) -> None:
-        if name not in owner:
-            element(owner, path, walk)
-
-    return apply
+    return (node.min is not None and node.min.number > 0) or any(_wanted(slice) for slice in node.slices.values())
 
 
 def _sliced_by(node: Node, slicing: Json) -> Node:
     return Node(node.id, node.name, slicing=slicing)
-
-
-def _allowed(node: Node, own: Mapping[str, Member]) -> Callable[[Found, Walk], None] | None:
-    """Return the check that a choice has one of the types that the profile allows."""
-    types = node.types
-    if types is None or not next(iter(own.values())).element.choice:
-        return None
-    codes = {kind["code"] for kind in types.value}
-    if all(member.type in codes for member in own.values()):
-        return None
-    names = [name for name, member in own.items() if member.type in codes]
-
-    def check(found: Found, walk: Walk) -> None:
-        for name, _, at in found:
-            if name not in names:
-                walk.error(
-                    "structure",
-                    at,
-                    f"{node.id}:type",
-                    f"{name} is not allowed by the profile: use {' or '.join(names)}",
-                    f"Hồ sơ không cho phép {name}: hãy dùng {' hoặc '.join(names)}",
-                    types.profile,
-                )
-
-    return check
-
-
-def _unsupported(node: Node, profile: str, path: Path, walk: Walk) -> None:
-    walk.add(
-        "information",
-        "informational",
-        below(path, node.name.removesuffix("[x]")),
-        f"{node.id}:mustSupport",
-        (
-            f"{node.id} is not given: who has it sends it (mustSupport)",
-            f"Chưa có {node.id}: bên gửi có dữ liệu thì phải gửi (mustSupport)",
-        ),
-        profile,
-    )
 
 
 def _nothing(value: Any, path: Path, walk: Walk) -> None:

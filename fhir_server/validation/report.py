@@ -88,7 +88,7 @@ class Walk:
 
     __slots__ = (
         *("anchors", "asked", "base", "best_practice", "bundle", "conditional", "days", "defaults", "holder", "issues"),
-        *("lookups", "must_support", "open", "questions", "resource", "suggestions", "today"),
+        *("lookups", "must_support", "near", "open", "questions", "resource", "suggestions", "today"),
     )
 
     def __init__(self, lookups: Lookups | None = None, today: str | None = None, best_practice: bool = False) -> None:
@@ -109,10 +109,22 @@ class Walk:
         self.defaults: Defaults | None = None
         self.must_support = False  # whether missing elements that a profile marks so are told
         self.best_practice = best_practice  # whether good advice is given too
+        self.near: Around | None = None  # the last one, which serves all rules of a value
 
     def around(self, value: Any) -> Around:
-        """Return what an expression on `value` may ask for."""
-        return Around(self.resource, self.holder, value, self.resolve, self.lookups.belongs, self.conforms, self.today)
+        """Return what an expression on `value` may ask for; until then nothing was unknown."""
+        near = self.near
+        if (
+            near is None
+            or near.unknown
+            or near.context is not value
+            or near.resource is not self.resource
+            or near.root is not self.holder
+        ):
+            near = self.near = Around(
+                self.resource, self.holder, value, self.resolve, self.lookups.belongs, self.conforms, self.today
+            )
+        return near
 
     def conforms(self, value: Any, profile: str) -> bool | None:
         """Return whether `value` conforms to `profile`; None when that is not known here."""
@@ -122,6 +134,7 @@ class Walk:
         """Return whether `check` finds no error in `value`; what it finds is not reported."""
         issues, questions, asked = self.issues, self.questions, self.asked
         self.issues, self.questions, self.asked = [], [], []
+        self.near = None  # what is unknown within is not unknown to the rule that asks
         self.open.append(value)
         try:
             check(value, root(""), self)
@@ -129,6 +142,7 @@ class Walk:
             return False
         finally:
             self.open.pop()
+            self.near = None
             found = self.issues
             self.issues, self.questions, self.asked = issues, questions, asked
         return all(issue.severity != "error" for issue in found)

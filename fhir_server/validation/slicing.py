@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/profiling.html#slicing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fhir_server.validation.discriminators import Belongs
+from fhir_server.validation.discriminators import Belongs, Has
 from fhir_server.validation.occurrences import Check, Count, Found, counter
 from fhir_server.validation.report import Path, Walk
 from fhir_server.validation.rules import Node
@@ -35,6 +35,10 @@ class Sorter:
     rules: str  # open | closed | openAtEnd
     ordered: bool
     slices: list[Slice]
+    quick: tuple[str, dict[str, int]] | None = field(init=False)  # a property, and the slice that each of its texts has
+
+    def __post_init__(self) -> None:
+        self.quick = _by_text(self.slices)
 
     def sort(self, found: Found, path: Path, walk: Walk) -> None:
         """Give each value to the first slice that it belongs to, and check it there."""
@@ -56,6 +60,9 @@ class Sorter:
 
     def _position(self, one: tuple[str, object, Path], walk: Walk) -> int | None:
         name, value, _ = one
+        if self.quick is not None:
+            text = value.get(self.quick[0]) if type(value) is dict else None
+            return self.quick[1].get(text) if type(text) is str else None
         for position, slice in enumerate(self.slices):
             if name in slice.checks and (slice.belongs is None or slice.belongs(value, walk)):
                 return position
@@ -80,6 +87,23 @@ class Sorter:
             f"Các giá trị của {self.id} phải theo thứ tự, giá trị này ({node.id}) phải đứng trước: hãy chuyển chỗ",
             self.profile,
         )
+
+
+def _by_text(slices: list[Slice]) -> tuple[str, dict[str, int]] | None:
+    """Return how slices are looked up that are all told apart by the text of one property; None when they are not."""
+    tests = [slice.belongs for slice in slices]
+    told = [test for test in tests if isinstance(test, Has)]
+    if len(told) < len(tests) or len({test.name for test in told}) != 1 or len({*map(_properties, slices)}) != 1:
+        return None
+    found: dict[str, int] = {}
+    for position, test in enumerate(told):
+        for text in test.texts:
+            found.setdefault(text, position)
+    return told[0].name, found
+
+
+def _properties(slice: Slice) -> frozenset[str]:
+    return frozenset(slice.checks)
 
 
 def _check(slice: Slice, own: Found, path: Path, walk: Walk) -> None:
