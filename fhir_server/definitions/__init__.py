@@ -179,11 +179,13 @@ class Definitions:
         return self._value_sets[url] if url in self._value_sets else further.codes(url)
 
     def codes_of_system(self, url: str) -> frozenset[str] | None:
-        """Return every code of code system `url`; None when not all of them are known here."""
+        """Return every code of code system `url`, of a supplement none; None when not all of them are known here."""
         if url not in self._system_codes:
             facts = self.code_systems.get(url)
             if facts is None:
                 return further.system(url)
+            if facts.get("supplement"):  # its codes are those of the system that it adds to
+                return frozenset()
             listed = (code for code, *_ in facts["concepts"])
             self._system_codes[url] = frozenset(listed) if facts["complete"] else None
         return self._system_codes[url]

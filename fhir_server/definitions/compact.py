@@ -159,9 +159,10 @@ def compartment(definition: Json) -> dict[str, list[str]]:
 
 
 def code_system(definition: Json) -> Json:
-    """Return `complete` and the concepts as `[code, display, parent]`, parents first."""
+    """Return `complete`, `supplement` and the concepts as `[code, display, parent]`, parents first."""
     return {
         "complete": definition.get("content") == "complete",
+        "supplement": "supplements" in definition,
         "caseSensitive": definition.get("caseSensitive", True),
         "concepts": list(_concepts(definition.get("concept", ()), None)),
     }

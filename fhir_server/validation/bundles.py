@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from fhir_server.validation.primitives import UUID
 from fhir_server.validation.report import Path, Walk, below, shown
 
 Json = dict[str, Any]
 
 ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+").fullmatch
 RESTFUL: Final = re.compile(
-    r"(?P<base>https?://\S*?/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/\S+)?"
+    r"(?P<base>https?://\S*?/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/(?P<version>\S+))?"
 ).fullmatch
-UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 ONCE: Final = frozenset({"self", "first", "last", "previous", "prev", "next"})
 
 
@@ -149,7 +149,7 @@ def _closed(bundle: Json, path: Path, kind: str, walk: Walk) -> None:
         at = below(below(path, "entry", 0), "resource")
         for name in names:
             for reference, place in _references(first.get(name), below(at, name)):
-                if not _leads(reference, base, walk):
+                if not _leads(reference, base, bundle, walk):
                     walk.error(
                         "not-found",
                         place,
@@ -161,16 +161,26 @@ def _closed(bundle: Json, path: Path, kind: str, walk: Walk) -> None:
                     )
 
 
-def _leads(reference: str, base: "re.Match[str] | None", walk: Walk) -> bool:
+def _leads(reference: str, base: "re.Match[str] | None", bundle: Json, walk: Walk) -> bool:
     if reference.startswith("#") or reference in walk.bundle:
         return True
     match = RESTFUL(reference)
-    if match is None:
+    if match is None or (match["base"] and not match["version"]):
         return False
-    if match["base"]:
-        return False
-    prefix = base["base"] if base is not None and base["base"] else ""
-    return f"{prefix}{match['type']}/{match['id']}" in walk.bundle
+    prefix = match["base"] or (base["base"] if base is not None else None) or ""
+    url = f"{prefix}{match['type']}/{match['id']}"
+    return url in walk.bundle and (match["version"] is None or _has_version(url, match["version"], bundle))
+
+
+def _has_version(url: str, version: str, bundle: Json) -> bool:
+    """Return whether an entry at `url` may be that version: one whose resource does not tell its version may."""
+    for _, entry in entries(bundle):
+        resource = entry.get("resource")
+        if entry.get("fullUrl") == url and type(resource) is dict:
+            meta = resource.get("meta")
+            if type(meta) is not dict or meta.get("versionId", version) == version:
+                return True
+    return False
 
 
 def _references(value: Any, path: Path) -> Iterator[tuple[str, Path]]:

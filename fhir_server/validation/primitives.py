@@ -15,12 +15,15 @@ from fhir_server.validation.report import shown
 
 MAX_STRING: Final = 1024 * 1024  # characters: https://hl7.org/fhir/R4/datatypes.html#string
 MAX_DIGITS: Final = 64  # characters of a decimal, as many as anybody can mean
-MAX_EXPONENT: Final = 100
+MAX_EXPONENT: Final = 308  # what binary floating point of 64 bits can still tell from zero and infinity
 INTEGERS: Final = {
     "integer": (-(2**31), 2**31 - 1),
     "unsignedInt": (0, 2**31 - 1),
     "positiveInt": (1, 2**31 - 1),
 }
+UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+# R4 asks for lower case, and has upper case in an example of its own: readers take both (RFC 4122).
+EITHER_CASE: Final = re.compile(r"urn:uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -167,11 +170,11 @@ def formatted(name: str, pattern: str) -> Primitive:
 
 
 def uri(name: str) -> Primitive:
-    """`uri`, `url` and `canonical`: R4's `\\S*`, which is asked here in a quicker way."""
+    """`uri`, `url` and `canonical`: R4's `\\S*`, which is asked here in a quicker way; a UUID is a whole one."""
 
     def check(value: Any) -> Fault | None:
         if type(value) is str and value and " " not in value and value.isprintable():
-            return None
+            return malformed("uuid", value) if value[:9] == "urn:uuid:" and not EITHER_CASE(value) else None
         return text_fault(value) or malformed(name, value)
 
     return check

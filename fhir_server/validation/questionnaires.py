@@ -34,6 +34,7 @@ TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "reference": ("Reference",),
     "quantity": ("Quantity",),
 }
+UNANSWERED: Final = frozenset({"display", "question"})  # text only; an abstract type, of which all others are kinds
 DONE: Final = frozenset({"completed", "amended"})
 
 
@@ -83,12 +84,12 @@ class _Form:
             self.error(
                 given[1][1], "repeats", f"The item '{link}' may stand here once", f"Mục '{link}' chỉ được có một lần"
             )
-        if group or asked.get("type") == "display":
+        if group or asked.get("type") in UNANSWERED:
             if answers:
                 self.error(
                     answers[0][1],
                     "answer",
-                    f"'{link}' is a {asked.get('type')}, which has no answers",
+                    f"'{link}' has the type {asked.get('type')}, which has no answers",
                     f"'{link}' không phải câu hỏi nên không có câu trả lời",
                 )
             for item, at in given:
@@ -153,7 +154,7 @@ class _Form:
                 f"Câu trả lời có kiểu {kind}: cần {' hoặc '.join(sorted(types))}",
             )
             return
-        for texts in _limits(asked, value):
+        for texts in (*_limits(asked, value), *_unit(asked, value, self.belongs)):
             self.error(path, "limit", *texts)
         written = asked.get("type") == "open-choice" and kind == "String"
         if options and not written and not any(_same(value, option) for _, option in options):
@@ -270,6 +271,15 @@ def _of_objects(asked: Json, value: Json) -> Iterator[Texts]:
     size = len(base64.b64decode(data)) if type(data) is str and _is_base64(data) else value.get("size")
     if most is not None and isinstance(size, int) and size > most * 1024 * 1024:
         yield f"The attachment has {size} bytes, too many", f"Tệp đính kèm có {size} byte, quá lớn"
+
+
+def _unit(asked: Json, value: Any, belongs: Belongs) -> Iterator[Texts]:
+    """Yield that the unit of a Quantity is none of the value set that an item offers."""
+    value_set = _extension(asked, "questionnaire-unitValueSet")
+    if type(value_set) is not str or type(value) is not dict:
+        return
+    if "code" not in value or belongs(value, value_set) is False:
+        yield f"The unit is not in {value_set}", f"Đơn vị không thuộc {value_set}"
 
 
 def _is_base64(text: str) -> bool:

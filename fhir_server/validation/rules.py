@@ -88,7 +88,7 @@ def tree(definitions: list[Json]) -> Node:
     for definition in reversed(definitions):
         for element in _elements(definition):
             node = root
-            for name, slices in _steps(element):
+            for name, slices in steps(element):
                 node = node.child(name)
                 for slice in slices:
                     node = node.slice(slice)
@@ -102,7 +102,7 @@ def _elements(definition: Json) -> list[Json]:
     return elements
 
 
-def _steps(element: Json) -> Iterator[tuple[str, list[str]]]:
+def steps(element: Json) -> Iterator[tuple[str, list[str]]]:
     """Yield the element names below the root, each with its slice and reslices."""
     parts = (element.get("id") or _id(element)).split(".")
     for part in parts[1:]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fhir_server.definitions import Definitions
 from fhir_server.outcome import Issue
-from fhir_server.validation import bundles, contained, days, discriminators, primitives, questionnaires
+from fhir_server.validation import bundles, canonicals, contained, days, discriminators, primitives, questionnaires
 from fhir_server.validation.extensions import Extensions
 from fhir_server.validation.profile import Profile, Profiles
 from fhir_server.validation.report import (
@@ -92,6 +92,8 @@ class Validator:
             bundles.check(value, path, walk)
         elif kind == "QuestionnaireResponse":
             self._answers(value, path, walk)
+        elif kind in canonicals.TYPES:
+            canonicals.check(value, path, walk, self._definitions, self._profiles)
         conforming = self._conforms(value, kind, path, walk, profiles)
         if walk.defaults is not None and kind in walk.defaults.profiles:
             self._defaults(value, walk.defaults, path, walk, conforming)
@@ -107,6 +109,8 @@ class Validator:
             outer = walk.resource, walk.base
             walk.resource, walk.base = value, path
             self._structures.resource(kind)(value, path, walk)
+            if kind in canonicals.TYPES:
+                canonicals.check(value, path, walk, self._definitions, self._profiles)
             self._conforms(value, kind, path, walk)
             walk.resource, walk.base = outer
 

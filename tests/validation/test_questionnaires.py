@@ -20,6 +20,8 @@ FORM = {
         {"linkId": "temperature", "type": "decimal", "required": True, "enableWhen": [{"question": "fever", "operator": "=", "answerBoolean": True}], "extension": [{"url": f"{HL7}/maxValue", "valueDecimal": 45}, {"url": f"{HL7}/maxDecimalPlaces", "valueInteger": 1}]},
         {"linkId": "site", "type": "choice", "answerOption": [{"valueCoding": {"system": "http://s", "code": "left"}}, {"valueCoding": {"system": "http://s", "code": "right"}}]},
         {"linkId": "note", "type": "text", "maxLength": 5, "repeats": True, "extension": [{"url": f"{HL7}/questionnaire-maxOccurs", "valueInteger": 2}]},
+        {"linkId": "dose", "type": "quantity", "extension": [{"url": f"{HL7}/questionnaire-unitValueSet", "valueCanonical": "http://hl7.org/fhir/ValueSet/duration-units"}]},
+        {"linkId": "abstract", "type": "question"},
         {"linkId": "group", "type": "group", "item": [{"linkId": "date", "type": "date"}]},
     ],
 }  # fmt: skip
@@ -51,6 +53,7 @@ ACCEPTED: dict[str, list[Json]] = {
     "what is asked for": [NO],
     "what is asked for under a condition": [YES, item("temperature", {"valueDecimal": 38})],
     "an option": [NO, item("site", LEFT)],
+    "a unit of the value set": [NO, item("dose", {"valueQuantity": {"value": 2, "system": "http://unitsofmeasure.org", "code": "d"}})],
     "several answers": [NO, item("note", {"valueString": "a"}, {"valueString": "b"})],
     "a group": [NO, item("group", item=[item("date", {"valueDate": "2026-01-01"})])],
 }  # fmt: skip
@@ -73,6 +76,9 @@ REFUSED: dict[str, tuple[list[Json], str]] = {
     "no option": ([NO, item("site", {"valueCoding": {"system": "http://s", "code": "nose"}})], "option"),
     "a long answer": ([NO, item("note", {"valueString": "abcdef"})], "limit"),
     "a value over the greatest": ([YES, item("temperature", {"valueDecimal": 46})], "limit"),
+    "a unit that is not offered": ([NO, item("dose", {"valueQuantity": {"value": 2, "system": "http://unitsofmeasure.org", "code": "kg"}})], "limit"),
+    "a unit without code": ([NO, item("dose", {"valueQuantity": {"value": 2, "unit": "d"}})], "limit"),
+    "an answer to an abstract type": ([NO, item("abstract", {"valueString": "a"})], "answer"),
     "an answer to a group": ([NO, item("group", {"valueString": "a"})], "answer"),
 }  # fmt: skip
 

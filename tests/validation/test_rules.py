@@ -47,6 +47,34 @@ COMPOSITION = {
     "title": "x",
     "author": [{"reference": f"{UUID}1"}],
 }
+OLDER = {
+    "fullUrl": "http://x/Practitioner/p",
+    "resource": {"resourceType": "Practitioner", "id": "p", "meta": {"versionId": "1"}},
+}
+NEWER = {
+    "fullUrl": "http://x/Practitioner/p",
+    "resource": {"resourceType": "Practitioner", "id": "p", "meta": {"versionId": "2"}},
+}
+
+
+def naming(version: int) -> Json:
+    """Return a Composition whose author is one version of a Practitioner, in its entry."""
+    author = {"reference": f"Practitioner/p/_history/{version}"}
+    return {"fullUrl": "http://x/Composition/c", "resource": {**COMPOSITION, "author": [author]}}
+
+
+TWICE = {
+    "resourceType": "Questionnaire",
+    "status": "active",
+    "item": [
+        {"linkId": "a", "type": "string"},
+        {
+            "linkId": "b",
+            "type": "string",
+            "enableWhen": [{"question": "a", "operator": "exists", "answerBoolean": True}] * 2,
+        },
+    ],
+}
 DOCUMENT = {"identifier": {"system": "http://x", "value": "1"}, "timestamp": "2020-01-01T00:00:00Z"}
 
 BROKEN: dict[str, tuple[Json, tuple[str, str]]] = {
@@ -71,6 +99,8 @@ BROKEN: dict[str, tuple[Json, tuple[str, str]]] = {
     "a match without id": (bundle("searchset", {"fullUrl": f"{UUID}1", "resource": {"resourceType": "Patient", "active": True}}), ("Bundle.entry.resource:id", "Bundle.entry[0].resource.id")),
     "a document that begins otherwise": (bundle("document", {"fullUrl": f"{UUID}1", "resource": ME}, **DOCUMENT), ("bdl-11", "Bundle")),
     "a document that lacks its author": (bundle("document", {"fullUrl": f"{UUID}2", "resource": COMPOSITION}, **DOCUMENT), ("Bundle:document", "Bundle.entry[0].resource.author[0]")),
+    "a document that lacks the version": (bundle("document", naming(3), OLDER, NEWER, **DOCUMENT), ("Bundle:document", "Bundle.entry[0].resource.author[0]")),
+    "two conditions without a behaviour": (TWICE, ("que-12", "Questionnaire.item[1]")),
     "a transaction without requests": (bundle("transaction", {"fullUrl": f"{UUID}1", "resource": ME}), ("bdl-3", "Bundle")),
 }  # fmt: skip
 
@@ -84,6 +114,7 @@ ACCEPTED: dict[str, Json] = {
     "an extension in its place": {**ME, "birthDate": "2020-01-01", "_birthDate": {"extension": [NATIVE]}},
     "an extension that nobody knows": {**ME, "extension": [{"url": "http://nobody.knows", "valueCode": "a"}]},
     "a new code of a system that goes on": {**ME, "identifier": [{"type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "NEW"}]}}]},
+    "a document that holds the version": bundle("document", naming(2), OLDER, NEWER, **DOCUMENT),
     "a document that holds its author": bundle("document", {"fullUrl": f"{UUID}2", "resource": COMPOSITION}, {"fullUrl": f"{UUID}1", "resource": {"resourceType": "Practitioner", "id": "p"}}, **DOCUMENT),
     "periods of different precision": {**ME, "name": [{"text": "a", "period": {"start": "2020-06", "end": "2020-06-01"}}]},
 }  # fmt: skip

@@ -109,7 +109,8 @@ BROKEN: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]] =
     ("dose number zero", DOSE, {"protocolApplied/0/doseNumberPositiveInt": 0}, ("value", "Immunization.protocolApplied[0].doseNumber.ofType(positiveInt)", "Immunization.protocolApplied.doseNumber[x]:format")),
     ("decimal in quotes", DOSE, {"doseQuantity/value": "0.5"}, ("structure", "Immunization.doseQuantity.value", "Quantity.value:format")),
     ("decimal without end", DOSE, {"doseQuantity/value": wire.Exact("0." + "1" * 80)}, ("value", "Immunization.doseQuantity.value", "Quantity.value:format")),
-    ("huge decimal", DOSE, {"doseQuantity/value": wire.Exact("1e200")}, ("value", "Immunization.doseQuantity.value", "Quantity.value:format")),
+    ("huge decimal", DOSE, {"doseQuantity/value": wire.Exact("1e400")}, ("value", "Immunization.doseQuantity.value", "Quantity.value:format")),
+    ("UUID with more behind it", PATIENT, {"meta": {"source": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520asdf"}}, ("value", "Patient.meta.source", "Meta.source:format")),
     ("id with a path", PATIENT, {"id": "../etc/passwd"}, ("value", "Patient.id", "Patient.id:format")),
     ("id of 65", PATIENT, {"id": "a" * 65}, ("value", "Patient.id", "Patient.id:format")),
     ("uri with space", PATIENT, {"identifier/0/system": "http://a b"}, ("value", "Patient.identifier[0].system", "Identifier.system:format")),
@@ -274,3 +275,16 @@ def test_the_depth_is_bounded(r4: Validator) -> None:
         extension = {"url": "http://x", "extension": [extension]}
     (issue,) = r4.validate({**PATIENT, "extension": [extension]}).issues
     assert (issue.code, issue.rule) == ("too-costly", "depth:max")
+
+
+@pytest.mark.parametrize(
+    ("resource", "changes"),
+    [
+        (DOSE, {"doseQuantity/value": wire.Exact("1.000000000000000000E-245")}),
+        (DOSE, {"doseQuantity/value": wire.Exact("-1.000000000000000000E+245")}),
+        (PATIENT, {"meta": {"source": "urn:uuid:68D043B5-9ECF-4559-A57A-396E0D452311"}}),
+    ],
+    ids=["tiny decimal", "huge decimal", "UUID in upper case"],
+)
+def test_what_examples_of_r4_hold_is_accepted(resource: dict[str, Any], changes: dict[str, Any], r4: Validator) -> None:
+    assert r4.validate(changed(resource, changes)).valid
