@@ -81,27 +81,25 @@ async def test_pages_lose_and_repeat_nothing_while_versions_are_superseded(store
         await store.write(put)
         current[put.new.id] = put.new
     before = {version.sequence for version in current.values()}
-    stop = asyncio.Event()
 
     async def writer() -> None:
-        while not stop.is_set():
+        for _ in range(300):
             put = update(current[chosen.choice(sorted(current))])
             await store.write(put)
             current[put.new.id] = put.new
 
     writing = asyncio.create_task(writer())
-    try:
-        for _ in range(25):
-            top = await store.newest(["Patient"])
-            seen: list[int] = []
-            while page := await store.changes(["Patient"], high=(seen[-1] if seen else top + 1), limit=5):
-                seen += (version.sequence for version in page)
-            assert seen == sorted(set(seen), reverse=True)
-            assert before <= set(seen)
-            before = set(seen)
-    finally:
-        stop.set()
-        await writing
+    walks = 0
+    while not writing.done() or not walks:
+        top = await store.newest(["Patient"])
+        seen: list[int] = []
+        while page := await store.changes(["Patient"], high=(seen[-1] if seen else top + 1), limit=5):
+            seen += (version.sequence for version in page)
+        assert seen == sorted(set(seen), reverse=True)
+        assert before <= set(seen)
+        before = set(seen)
+        walks += 1
+    await writing
 
 
 async def test_a_copy_of_the_current_version_that_a_crash_left_in_the_history_is_no_second_change(
