@@ -23,7 +23,7 @@ class Keyring:
         self._folder = folder
         self._secrets = secrets
         self._foreign = foreign or TrustList(())
-        self._changed = folder.stat().st_mtime_ns if folder else 0
+        self._changed = folder.stat().st_mtime_ns if folder and folder.exists() else 0  # `load` tells what is missing
         self._use(keystore.load(folder, secrets) if folder else SignerSet(()))
 
     @property
