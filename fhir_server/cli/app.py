@@ -3,7 +3,9 @@
 https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
 """
 
+import gc
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -49,7 +51,7 @@ class _Commands(dict[str, Any]):
 
 def _made(name: str) -> Any:
     module, member = COMMANDS[name]
-    found = getattr(import_module(module), member)
+    found = getattr(_imported(module), member)
     if not isinstance(found, typer.Typer):
         alone = typer.Typer(add_completion=False)
         alone.command(name)(found)
@@ -57,6 +59,15 @@ def _made(name: str) -> Any:
     command = typer.main.get_command(found)
     command.name = name
     return command
+
+
+def _imported(module: str) -> ModuleType:
+    """Import `module`; what modules define stays, and looking for garbage among it costs a tenth of the time."""
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        gc.enable()
 
 
 class _Group(TyperGroup):

@@ -1,6 +1,7 @@
 """`fhir-server serve`: settings, an embedded database when asked for, the application, its processes."""
 
 import asyncio
+import gc
 import ipaddress
 import json
 import logging
@@ -219,6 +220,7 @@ def application(settings: Settings) -> Application:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Server]:
         server = await start(settings, uri)
+        gc.freeze()  # modules and definitions stay: who looks for garbage among them keeps requests waiting
         if settings.store_packages:
             await shipping.store(server)
         loading = asyncio.create_task(_demonstrate(server, uri)) if settings.demo else None
