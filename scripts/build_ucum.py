@@ -1,4 +1,4 @@
-"""Write fhir_server/search/data/ucum.json: what each prefix and unit of UCUM is defined by.
+"""Write fhir_server/definitions/data/ucum.json: what each prefix and unit of UCUM is defined by.
 
 https://ucum.org/ucum · the facts come with ucumvert (https://github.com/dalito/ucumvert), a library of the tests
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import ucumvert
 from ucumvert import xml_util
 
-TABLE = Path(__file__).parents[1] / "fhir_server" / "search" / "data" / "ucum.json"
+TABLE = Path(__file__).parents[1] / "fhir_server" / "definitions" / "data" / "ucum.json"
 
 
 def main() -> None:

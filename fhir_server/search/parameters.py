@@ -10,11 +10,10 @@ from functools import cached_property
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from fhir_server.definitions import Definitions, core_facts
+from fhir_server.definitions import Definitions, core_facts, units
 from fhir_server.definitions.model import Component, SearchParameter
 from fhir_server.fhirpath import paths
 from fhir_server.fhirpath.paths import Branch
-from fhir_server.search import units
 from fhir_server.search.types import date, number, position, quantity, reference, special, string, token, uri
 from fhir_server.search.values import Context, Reader
 

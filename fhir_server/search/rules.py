@@ -69,7 +69,8 @@ def _digest(parameter: SearchParameter, base_url: str, zone: str) -> str:
 
 @cache
 def _table(name: str) -> str:
-    return _hashed((files("fhir_server.search") / "data" / name).read_bytes())
+    room = "fhir_server.definitions" if name == "ucum.json" else "fhir_server.search"
+    return _hashed((files(room) / "data" / name).read_bytes())
 
 
 def _hashed(content: bytes) -> str:

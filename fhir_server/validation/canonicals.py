@@ -237,8 +237,29 @@ def _profile(value: Json, path: Path, definitions: Definitions, trees: Trees) ->
                 f"{shown(steps)}: {shown(missing)} is no element there: correct the path",
                 f"{shown(steps)}: không có phần tử {shown(missing)} ở đó: hãy sửa đường dẫn",
             )
-        elif inherited is not None:
+            continue
+        if inherited is not None:
             yield from _fixed(element, at, inherited)
+        if steps.endswith((".extension", ".modifierExtension")):
+            yield from _discriminators(element, at, definitions)
+
+
+def _discriminators(element: Json, path: Path, definitions: Definitions) -> Iterator[Found]:
+    """Yield the discriminators of sliced extensions that lead to no element of an extension."""
+    extension = definitions.type("Extension")
+    members = extension.members if extension is not None else {}
+    for one, at in _objects(element.get("slicing"), "discriminator", below(path, "slicing")):
+        steps = one.get("path")
+        if type(steps) is not str or "(" in steps or steps.startswith("$"):
+            continue  # functions lead elsewhere
+        missing = _missing(f"Extension.{steps}", "Extension", members, definitions)
+        if missing is not None:
+            yield (
+                "ElementDefinition.slicing.discriminator.path:base",
+                below(at, "path"),
+                f"An extension has no element {shown(missing)}: slice extensions by url",
+                f"Phần mở rộng không có phần tử {shown(missing)}: hãy phân lát theo url",
+            )
 
 
 def _missing(steps: str, kind: str, members: Mapping[str, Member], definitions: Definitions) -> str | None:

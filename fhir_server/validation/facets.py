@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from fhir_server.fhirpath.functions import order
-from fhir_server.validation import values
+from fhir_server.validation import quantities, values
 from fhir_server.validation.report import Path, Walk, shown
 from fhir_server.validation.rules import Demanded, Node
 
@@ -69,7 +69,7 @@ def _differs(severity: Any, node: Node, demanded: Demanded, path: Path, walk: Wa
 
 
 def _bound(node: Node, demanded: Demanded, beyond: int) -> Check:
-    """Check a least (-1) or greatest (1) value: of numbers and times as such, of a Quantity in the same unit."""
+    """Check a least (-1) or greatest (1) value: of numbers and times as such, of a Quantity in units that compare."""
     least = beyond < 0
 
     def check(value: Any, path: Path, walk: Walk) -> None:
@@ -93,9 +93,7 @@ def _compare(value: Any, limit: Any, today: str | None, sign: int) -> int | None
         if isinstance(value, str):  # a time, which may lie at most a Quantity of time before (-1) or after now
             moment = _from_today(limit, today, sign)
             return None if moment is None else order([value[: len(moment)]], [moment])
-        if not isinstance(value, dict) or value.get("code") != limit.get("code"):
-            return None
-        value, limit = value.get("value"), limit.get("value")
+        return quantities.order(value, limit) if isinstance(value, dict) else None
     return order([_number(value)], [_number(limit)])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from fhir_server.fhirpath.functions import order
-from fhir_server.validation import values
+from fhir_server.validation import quantities, values
 from fhir_server.validation.report import Path, Walk, below, shown
 
 Json = dict[str, Any]
@@ -17,6 +17,7 @@ Belongs = Callable[[Any, str], bool | None]  # value, value set
 Texts = tuple[str, str]
 
 HL7: Final = "http://hl7.org/fhir/StructureDefinition/"
+SDC: Final = "http://hl7.org/fhir/uv/sdc/StructureDefinition/"  # Structured Data Capture, which limits quantities
 # Item type → the types of value[x] that answer it.
 TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "boolean": ("Boolean",),
@@ -214,8 +215,14 @@ def _value(holder: Json) -> tuple[str | None, Any]:
     return next(((name[5:], value) for name, value in holder.items() if name.startswith("value")), (None, None))
 
 
-def _extension(holder: Json, name: str) -> Any:
-    return next((_value(one)[1] for one in _objects(holder.get("extension")) if one.get("url") == HL7 + name), None)
+def _extension(holder: Json, name: str, guide: str = HL7) -> Any:
+    return next((_value(one)[1] for one in _objects(holder.get("extension")) if one.get("url") == guide + name), None)
+
+
+def _amount(quantity: Any) -> str:
+    if type(quantity) is not dict:
+        return ""
+    return shown(f"{quantity.get('value', '')} {quantity.get('code', quantity.get('unit', ''))}".strip())
 
 
 def _same(value: Any, option: Any) -> bool:
@@ -260,16 +267,22 @@ def _of_objects(asked: Json, value: Json) -> Iterator[Texts]:
     target = str(value.get("reference", "")).rpartition("/")[0].rpartition("/")[2]
     if kinds and target and target not in kinds:
         yield f"A {shown(target)} is none of {', '.join(kinds)}", f"{shown(target)} không thuộc {', '.join(kinds)}"
+    least, most = (_extension(asked, f"sdc-questionnaire-{name}Quantity", SDC) for name in ("min", "max"))
+    for limit, beyond in ((least, -1), (most, 1)):
+        if type(limit) is dict and (quantities.order(value, limit) == beyond or quantities.incomparable(value, limit)):
+            span = f"{_amount(least)}…{_amount(most)}"
+            yield f"{_amount(value)} lies outside of {span}", f"{_amount(value)} nằm ngoài khoảng {span}"
+            break
     units = [_value(one)[1] for one in extensions if one.get("url") == f"{HL7}questionnaire-unitOption"]
     if units and not any(_same(value, unit) for unit in units):
         yield "The unit is none of those that are offered", "Đơn vị không có trong danh sách cho phép"
     media = [_value(one)[1] for one in extensions if one.get("url") == f"{HL7}mimeType"]
     if media and value.get("contentType") not in media:
         yield f"Only {', '.join(media)} is accepted", f"Chỉ nhận {', '.join(media)}"
-    most = _extension(asked, "maxSize")
+    largest = _extension(asked, "maxSize")
     data = value.get("data")
     size = len(base64.b64decode(data)) if type(data) is str and _is_base64(data) else value.get("size")
-    if most is not None and isinstance(size, int) and size > most * 1024 * 1024:
+    if largest is not None and isinstance(size, int) and size > largest * 1024 * 1024:
         yield f"The attachment has {size} bytes, too many", f"Tệp đính kèm có {size} byte, quá lớn"
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ucumvert import PintUcumRegistry
 
-from fhir_server.search import units
+from fhir_server.definitions import units
 
 # Of UCUM's examples: what is no unit, or begins at no zero.
 NOT_CONVERTED = {"Torr", "[pH]", "dB"}

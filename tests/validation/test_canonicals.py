@@ -118,6 +118,9 @@ RIGHT = {
     "below a choice": profiled(path="Patient.deceased[x].extension", min=1),
     "below a primitive": profiled(path="Patient.birthDate.extension", min=1),
     "within a contained resource": profiled(path="Patient.contained.whatever", min=1),
+    "extensions sliced by url": profiled(
+        path="Patient.extension", slicing={"discriminator": [{"type": "value", "path": "url"}], "rules": "open"}
+    ),
     "derived search": SEARCH,
     "derived from the unknown": SEARCH | {"derivedFrom": "https://example.vn/la", "type": "token"},
     "map of codes of its source": MAP,
@@ -143,6 +146,7 @@ WRONG = [
     ("no such element", profiled(path="Patient.gendre", min=1), "ElementDefinition.path:base", "StructureDefinition.differential.element[0].path"),
     ("path of another type", profiled(path="Person.gender", min=1), "ElementDefinition.path:base", "StructureDefinition.differential.element[0].path"),
     ("another fixed value", profiled(id="Patient.gender", path="Patient.gender", fixedCode="male"), "ElementDefinition.fixed:base", "StructureDefinition.differential.element[0].fixedCode"),
+    ("extensions sliced by what they lack", profiled(path="Patient.extension", slicing={"discriminator": [{"type": "value", "path": "type"}], "rules": "open"}), "ElementDefinition.slicing.discriminator.path:base", "StructureDefinition.differential.element[0].slicing.discriminator[0].path"),
     ("derived of another type", SEARCH | {"type": "token"}, "SearchParameter.type:definition", "SearchParameter.type"),
     ("derived for another resource", SEARCH | {"base": ["Patient"]}, "SearchParameter.base:derivedFrom", "SearchParameter.base"),
     ("code not in the source", MAP | {"group": [{"source": CODES["url"], "element": [{"code": "mat"}]}]}, "ConceptMap.group.element.code:source", "ConceptMap.group[0].element[0].code"),

@@ -41,6 +41,12 @@ def refused(case: Case) -> bool:
     supporting = [one for one in case.supporting if "url" in one]
     validator = Validator(Definitions(core_facts(), supporting))
     profiles = [case.profile] if case.profile else []
+    profiles += [  # those that a guide makes global are those that an operator would demand of the type
+        row["profile"]
+        for one in case.supporting
+        for row in one.get("global", ())
+        if row["type"] == resource.get("resourceType")
+    ]
     return not validator.validate(resource, profiles, today="2026-11-22").valid
 
 

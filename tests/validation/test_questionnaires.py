@@ -9,6 +9,8 @@ from fhir_server.definitions import Definitions, core_facts
 from fhir_server.validation import Validator
 
 Json = dict[str, Any]
+UCUM = "http://unitsofmeasure.org"
+SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire"
 HL7 = "http://hl7.org/fhir/StructureDefinition"
 URL = "http://example.org/Questionnaire/screening"
 FORM = {
@@ -21,6 +23,7 @@ FORM = {
         {"linkId": "site", "type": "choice", "answerOption": [{"valueCoding": {"system": "http://s", "code": "left"}}, {"valueCoding": {"system": "http://s", "code": "right"}}]},
         {"linkId": "note", "type": "text", "maxLength": 5, "repeats": True, "extension": [{"url": f"{HL7}/questionnaire-maxOccurs", "valueInteger": 2}]},
         {"linkId": "dose", "type": "quantity", "extension": [{"url": f"{HL7}/questionnaire-unitValueSet", "valueCanonical": "http://hl7.org/fhir/ValueSet/duration-units"}]},
+        {"linkId": "weight", "type": "quantity", "extension": [{"url": f"{SDC}-minQuantity", "valueQuantity": {"value": 1, "system": UCUM, "code": "kg"}}, {"url": f"{SDC}-maxQuantity", "valueQuantity": {"value": 90, "system": UCUM, "code": "kg"}}]},
         {"linkId": "abstract", "type": "question"},
         {"linkId": "group", "type": "group", "item": [{"linkId": "date", "type": "date"}]},
     ],
@@ -54,6 +57,7 @@ ACCEPTED: dict[str, list[Json]] = {
     "what is asked for under a condition": [YES, item("temperature", {"valueDecimal": 38})],
     "an option": [NO, item("site", LEFT)],
     "a unit of the value set": [NO, item("dose", {"valueQuantity": {"value": 2, "system": "http://unitsofmeasure.org", "code": "d"}})],
+    "a quantity within limits in another unit": [NO, item("weight", {"valueQuantity": {"value": 3500, "system": UCUM, "code": "g"}})],
     "several answers": [NO, item("note", {"valueString": "a"}, {"valueString": "b"})],
     "a group": [NO, item("group", item=[item("date", {"valueDate": "2026-01-01"})])],
 }  # fmt: skip
@@ -77,6 +81,8 @@ REFUSED: dict[str, tuple[list[Json], str]] = {
     "a long answer": ([NO, item("note", {"valueString": "abcdef"})], "limit"),
     "a value over the greatest": ([YES, item("temperature", {"valueDecimal": 46})], "limit"),
     "a unit that is not offered": ([NO, item("dose", {"valueQuantity": {"value": 2, "system": "http://unitsofmeasure.org", "code": "kg"}})], "limit"),
+    "a quantity below the least in another unit": ([NO, item("weight", {"valueQuantity": {"value": 350, "system": UCUM, "code": "g"}})], "limit"),
+    "a quantity of something else": ([NO, item("weight", {"valueQuantity": {"value": 35, "system": UCUM, "code": "cm"}})], "limit"),
     "a unit without code": ([NO, item("dose", {"valueQuantity": {"value": 2, "unit": "d"}})], "limit"),
     "an answer to an abstract type": ([NO, item("abstract", {"valueString": "a"})], "answer"),
     "an answer to a group": ([NO, item("group", {"valueString": "a"})], "answer"),

@@ -12,7 +12,7 @@ from fractions import Fraction
 from math import asin, ceil, cos, degrees, radians, sin, sqrt
 from typing import Any, NamedTuple
 
-from fhir_server.search import units
+from fhir_server.definitions import units
 from fhir_server.search.entries import Span, field_at_most, field_below
 from fhir_server.search.values import Invalid, Reader, split, unescape
 

@@ -13,11 +13,11 @@ from fractions import Fraction
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from fhir_server.search import units
+from fhir_server.definitions import units
+from fhir_server.definitions.units import Unit
 from fhir_server.search.entries import Span, abbreviate, escape
 from fhir_server.search.types import number
 from fhir_server.search.types.number import Form, Number, Scaled
-from fhir_server.search.units import Unit
 from fhir_server.search.values import Context, Invalid, Reader, split, unescape
 
 Json = dict[str, Any]

@@ -81,7 +81,7 @@ def _name(powers: dict[str, int]) -> str:
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = orjson.loads((files("fhir_server.search") / "data" / "ucum.json").read_bytes())
+    table: dict[str, Any] = orjson.loads((files("fhir_server.definitions") / "data" / "ucum.json").read_bytes())
     table["metric"] = frozenset(table["metric"]) | frozenset(table["base"])
     table["dimensions"] = frozenset(table["base"]) | frozenset(table["arbitrary"]) | {"mol"}
     return table
