@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from operator import add, mul, sub
 from typing import Any, Final, NamedTuple, TypeGuard
 
 Values = list[Any]  # a collection; never changed once made
@@ -40,7 +41,7 @@ def boolean(value: bool | None) -> Values:
 
 def same(left: Any, right: Any) -> bool:
     """Return whether two items are equal; true is not 1."""
-    if isinstance(left, bool) or isinstance(right, bool):
+    if type(left) is bool or type(right) is bool:
         return left is right
     return bool(left == right)
 
@@ -87,7 +88,7 @@ def order(left: Values, right: Values) -> int | None:
 
 
 def _is_number(value: Any) -> TypeGuard[int | Decimal]:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return type(value) is int or isinstance(value, Decimal)
 
 
 def _chronology(one: re.Match[str], other: re.Match[str]) -> int | None:
@@ -147,7 +148,9 @@ def to_string(value: Any) -> Values:
     """`toString`: empty for objects."""
     if isinstance(value, bool):
         return ["true" if value else "false"]
-    return [str(value)] if isinstance(value, str | int | Decimal) else EMPTY
+    if type(value) is str:
+        return [value]
+    return [str(value)] if isinstance(value, int | Decimal) else EMPTY
 
 
 def distinct(values: Iterable[Any]) -> Values:
@@ -189,11 +192,16 @@ def descendants(values: Values) -> Values:
     return found
 
 
+WHOLE: Final[Mapping[str, Callable[[int, int], int]]] = {"+": add, "-": sub, "*": mul}  # of whole numbers
+
+
 def arithmetic(operator: str, left: Values, right: Values) -> Values:
     """Return `left operator right` of two numbers or two texts; empty when there are none, or when it is x / 0."""
     if len(left) != 1 or len(right) != 1:
         return EMPTY
     one, other = left[0], right[0]
+    if type(one) is int and type(other) is int and operator in WHOLE:
+        return [WHOLE[operator](one, other)]
     if operator == "+" and isinstance(one, str) and isinstance(other, str):
         return [one + other]
     if not (_is_number(one) and _is_number(other)) or (operator in ("/", "div", "mod") and other == 0):

@@ -276,7 +276,7 @@ def _object(
             remedy = primitives.wrong_kind(value, f"an object with the properties of {key}", f"đối tượng {key}")
             walk.error("structure", path, f"{key}:shape", remedy.en, remedy.vi)
             return
-        if len(value) < 2 and not value.keys() - alone:
+        if len(value) < 2 and value.keys() <= alone:
             shapes.empty(path, key, walk)
             return
         if path[3] > MAX_DEPTH:
