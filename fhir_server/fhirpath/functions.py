@@ -18,6 +18,7 @@ EMPTY: Final[Values] = []
 TEMPORAL: Final = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(\.\d+)?)?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 ).fullmatch
+INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
 
 
 class Bare(NamedTuple):
@@ -50,9 +51,11 @@ def equal(left: Values, right: Values) -> bool | None:
     """`=`: None when one side has no value."""
     if not left or not right or type(left[0]) is Bare or type(right[0]) is Bare:
         return None
-    if len(left) == 1 and len(right) == 1 and left != right and _timed(left[0]) | _timed(right[0]):
-        found = order(left, right)
-        return None if found is None else found == 0
+    if len(left) == 1 and len(right) == 1:
+        if left != right and (_timed(left[0]) or _timed(right[0])):
+            found = order(left, right)
+            return None if found is None else found == 0
+        return same(left[0], right[0])
     return len(left) == len(right) and all(same(one, other) for one, other in zip(left, right, strict=True))
 
 
@@ -134,7 +137,7 @@ def to_integer(value: Any) -> Values:
         return [int(value)]
     if isinstance(value, int):
         return [value]
-    return [int(value)] if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", value) else EMPTY
+    return [int(value)] if isinstance(value, str) and INTEGER(value) else EMPTY
 
 
 def to_decimal(value: Any) -> Values:
