@@ -22,6 +22,10 @@ FOREIGN = re.compile(
     r"|could not be found so is not allowed|is unknown, and not allowed here"
     r"|magic LOINC code \S+ required|ValueSet/jurisdiction|The signature (did not verify|cannot be valid)"
 ).search
+# Filters by a coded property, written system#code: R4 says nothing of them.
+LATER = re.compile(
+    r"filter based on property '\S+' (is '\S+#\S+' which|must be in the format system\(\|version\)#code)"
+).search
 # Extensions of the reference validator's own package, and those that stand for elements of R5.
 PACKAGED = re.compile(rb'"http://hl7\.org/fhir/(tools|5\.0)/').search
 # Options of the reference validator that have it obey a policy beyond R4, or not obey R4, or ask its own repository.
@@ -133,6 +137,8 @@ def _excluded(row: Json, body: bytes, texts: tuple[str, ...]) -> str | None:
     """Return why a case is out of scope; None when it is not."""
     if texts and all(map(FOREIGN, texts)):
         return "foreign content"
+    if texts and all(map(LATER, texts)):
+        return "a rule of a later release"
     if not OPTIONS.isdisjoint(row):
         return "an option of the reference validator"
     if PACKAGED(body):
