@@ -179,13 +179,13 @@ def _not(holds: Truth) -> Truth:
 
 def _equals(left: Node, wanted: str | bool, names: Names, general: General) -> Truth:
     """Compile `path = 'text'` and `path = true`."""
-    found = values(left, names, general)
+    found, expected = values(left, names, general), [wanted]
 
     def equals(item: Any, around: Around) -> bool | None:
         given = found(item, around)
-        if not given or type(given[0]) is Bare:
-            return None
-        return len(given) == 1 and functions.same(given[0], wanted)
+        if type(wanted) is bool:
+            return functions.equal(given, expected)
+        return None if not given or type(given[0]) is Bare else given == expected
 
     if not isinstance(left, Member) or not _plain(left.name, names):
         return equals
