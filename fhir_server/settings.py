@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         Field(description="Keys that signed trust lists must be signed with, as a JSON array of paths"),
     ] = ()
     rules: Annotated[
-        Path | None, Field(description="Business rules and value sets (CertLogic; JSON file or folder) for certificates")
+        Path | None, Field(description="Business rules for certificates (CertLogic; JSON file or folder)")
     ] = None
     rules_country: Annotated[
         str, Field(description="Country of arrival whose acceptance rules apply", pattern=r"^[A-Z]{2}$")
