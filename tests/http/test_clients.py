@@ -1,6 +1,6 @@
 """Clients that others wrote, against this server: what their users do, they do here.
 
-https://pypi.org/project/fhirclient/ · https://pypi.org/project/fhirpy/ · https://www.npmjs.com/package/fhir-kit-client
+https://github.com/smart-on-fhir/client-py · https://github.com/beda-software/fhir-py · https://github.com/Vermonster/fhir-kit-client
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Verifiers written by others accept what is issued here, offline: greenpass, healthcards, @pathcheck/shc-sdk.
 
-https://pypi.org/project/greenpass/ · https://pypi.org/project/healthcards/ · https://github.com/Path-Check
+greenpass and healthcards on the Python Package Index; https://github.com/Path-Check
 """
 
 import json
