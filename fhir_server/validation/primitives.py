@@ -23,7 +23,7 @@ INTEGERS: Final = {
 }
 UUID: Final = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 # R4 asks for lower case, and has upper case in an example of its own: readers take both (RFC 4122).
-EITHER_CASE: Final = re.compile(r"urn:uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
+EITHER_CASE: Final = re.compile(r"urn:uuid:[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}([|#/?].*)?").fullmatch
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -170,7 +170,10 @@ def formatted(name: str, pattern: str) -> Primitive:
 
 
 def uri(name: str) -> Primitive:
-    """`uri`, `url` and `canonical`: R4's `\\S*`, which is asked here in a quicker way; a UUID is a whole one."""
+    """`uri`, `url` and `canonical`: R4's `\\S*`, which is asked here in a quicker way; a UUID is a whole one.
+
+    A version or a fragment may follow it.
+    """
 
     def check(value: Any) -> Fault | None:
         if type(value) is str and value and " " not in value and value.isprintable():
