@@ -177,11 +177,11 @@ CONCEPT_MAP: Json = {
             ],
             "unmapped": {"mode": "fixed", "code": "bestia", "display": "Bestia"},
         },
-        {"source": CS, "target": f"{BASE}/same", "element": [{"code": "none"}], "unmapped": {"mode": "provided"}},
+        {"source": CS, "target": f"{BASE}/same", "element": [{"code": "bat"}], "unmapped": {"mode": "provided"}},
         {
             "source": CS,
             "target": f"{BASE}/other",
-            "element": [{"code": "none"}],
+            "element": [{"code": "bat"}],
             "unmapped": {"mode": "other-map", "url": f"{MAP}-more"},
         },
     ],
