@@ -19,10 +19,9 @@ from typing import Final
 
 import orjson
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import BulkWriteError
 
 from fhir_server import wire
-from fhir_server.store.failures import answer, answering
+from fhir_server.store.failures import answering, inserting
 from fhir_server.store.gathering import Gatherer
 from fhir_server.store.layout import Document, Layout
 from terminology import conditions
@@ -42,7 +41,6 @@ _INDEXES: Final = tuple(
         ("words", "t", []),
     )
 )
-_DUPLICATE_KEY: Final = 11000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +95,8 @@ class Concepts:
     async def add(self, key: str, ids: Sequence[str], concepts: Sequence[Concept]) -> None:
         """Store the rows of some concepts, whose `ids` are unique; those that are there already stay as they are."""
         rows = [row(key, id, concept) for id, concept in zip(ids, concepts, strict=True)]
-        try:
-            with answering(BulkWriteError):
-                await self._rows.insert_many(rows, ordered=False)
-        except BulkWriteError as error:
-            if any(failed["code"] != _DUPLICATE_KEY for failed in (error.details or {}).get("writeErrors", ())):
-                raise answer(error) from error
+        with inserting():
+            await self._rows.insert_many(rows, ordered=False)
         with answering():
             await self._states.update_one({"_id": key}, [_ALIVE])
 

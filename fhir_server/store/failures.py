@@ -8,9 +8,11 @@ No exception of the driver leaves the store: each becomes one of the exceptions 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from bson.errors import BSONError
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
@@ -25,6 +27,7 @@ _LOG = logging.getLogger(__name__)
 _TRANSIENT = ("RetryableWriteError", "TransientTransactionError", "UnknownTransactionCommitResult")
 
 
+DUPLICATE_KEY = 11000  # code of the server: a unique index holds this key already
 TOO_LARGE = (10334, 17419, 17420)  # codes of the server: a document over 16 MiB
 
 
@@ -106,6 +109,26 @@ def answering(*but: type[Exception]) -> Iterator[None]:
         raise
     except (PyMongoError, BSONError, UnicodeError, OverflowError) as error:
         raise answer(error) from error
+
+
+@contextmanager
+def inserting() -> Iterator[set[Any]]:
+    """Let documents that are there already stay as they are; yield the set of their ids, filled when it ends.
+
+    Raise as `answering` does for whatever else fails, Unavailable when a majority did not confirm.
+    """
+    there: set[Any] = set()
+    try:
+        with answering(BulkWriteError):
+            yield there
+    except BulkWriteError as error:
+        details = error.details or {}
+        failed = details.get("writeErrors", ())
+        if details.get("writeConcernErrors"):
+            raise unreachable() from error
+        if any(each["code"] != DUPLICATE_KEY for each in failed):
+            raise answer(error) from error
+        there.update(each["keyValue"].get("_id") for each in failed)
 
 
 def answer(error: Exception) -> FhirError:

@@ -17,13 +17,11 @@ from datetime import datetime
 from typing import Any
 
 from pymongo import InsertOne, UpdateOne
-from pymongo.errors import BulkWriteError
 
-from fhir_server.store.failures import answer, answering
+from fhir_server.store.failures import answering, inserting
 from fhir_server.store.layout import Document, Layout
 
 LEASE = 6  # seconds for which a process may work without renewing
-_DUPLICATE_KEY = 11000
 _PAGE = {"v": 1, "s": 1, "raw": 1, "ix": 1, "p": 1}
 _IDLE: Document = {"job": "$$REMOVE", "lease": "$$REMOVE", "forced": "$$REMOVE"}
 
@@ -95,12 +93,8 @@ class Indexing:
                     {"_id": type, "generation": generation, "wanted": rules, "built": built, "open": built != rules}
                 )
             )
-        try:
-            with answering(BulkWriteError):
-                await self._states.bulk_write(operations, ordered=False)
-        except BulkWriteError as error:
-            if any(failed["code"] != _DUPLICATE_KEY for failed in (error.details or {}).get("writeErrors", ())):
-                raise answer(error) from error
+        with inserting():
+            await self._states.bulk_write(operations, ordered=False)
 
     async def _empty(self, type: str) -> bool:
         with answering():

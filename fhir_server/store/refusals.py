@@ -14,11 +14,18 @@ from typing import Any
 
 from fhir_server.outcome import FhirError
 from fhir_server.store.documents import Put, history_key
-from fhir_server.store.failures import TOO_LARGE, ClaimTaken, VersionConflict, answering, refused, too_large
+from fhir_server.store.failures import (
+    DUPLICATE_KEY,
+    TOO_LARGE,
+    ClaimTaken,
+    VersionConflict,
+    answering,
+    refused,
+    too_large,
+)
 from fhir_server.store.layout import Layout
 
 Answer = Exception | None  # what a writer gets: None when its version is stored
-_DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Released(Exception):
 def doubt(put: Put, error: Mapping[str, Any]) -> Doubt | FhirError:
     """Return what one write error of a bulk result says about `put`."""
     code = error.get("code")
-    if code == _DUPLICATE_KEY:
+    if code == DUPLICATE_KEY:
         return Doubt(put, (error.get("keyValue") or {}).get("uq"))
     return too_large() if code in TOO_LARGE else refused((code, error.get("errmsg")))
 

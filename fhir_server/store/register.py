@@ -20,13 +20,11 @@ from bson.codec_options import CodecOptions
 from pymongo import ASCENDING, IndexModel, InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError
 
-from fhir_server.store.failures import answer, answering
+from fhir_server.store.failures import answering, inserting
 from fhir_server.store.layout import Collection, Document
 
 Standing = Literal["valid", "superseded", "revoked"]
-_DUPLICATE_KEY = 11000
 _AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 _TOGETHER = 1000
 
@@ -108,15 +106,9 @@ class Register:
         """Store what was issued and return the identifiers of those that were not there before."""
         await self.ensure()
         fresh = {each.id for each in certificates}
-        try:
-            with answering(BulkWriteError):
-                await self._certificates.insert_many(list(map(_document, certificates)), ordered=False)
-        except BulkWriteError as error:
-            details = error.details or {}
-            failed = details.get("writeErrors", ())
-            if details.get("writeConcernErrors") or any(each["code"] != _DUPLICATE_KEY for each in failed):
-                raise answer(error) from error
-            fresh -= {each["keyValue"]["_id"] for each in failed}
+        with inserting() as there:
+            await self._certificates.insert_many(list(map(_document, certificates)), ordered=False)
+        fresh -= there
         replaced = [each for each in certificates if each.replaces and each.id in fresh]
         if replaced:
             with answering():

@@ -19,12 +19,11 @@ from pymongo.errors import BulkWriteError
 
 from fhir_server.outcome import FhirError, Unavailable
 from fhir_server.store.documents import Put, current_document, history_document
-from fhir_server.store.failures import answer, answering, busy, contended, unreachable
+from fhir_server.store.failures import answer, answering, busy, contended, inserting, unreachable
 from fhir_server.store.layout import Document, Layout
 from fhir_server.store.refusals import Answer, Doubt, Released, doubt, explain
 
 _ATTEMPTS = 3
-_DUPLICATE_KEY = 11000
 
 
 @dataclass(slots=True, eq=False)
@@ -146,15 +145,8 @@ class Writes:
 
     async def _remember(self, type: str, documents: Sequence[Document]) -> None:
         """Copy versions to the history; those that are there already stay as they are."""
-        try:
-            with answering(BulkWriteError):
-                await self._layout.history(type).insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            details = error.details or {}
-            if details.get("writeConcernErrors"):
-                raise unreachable() from error
-            if any(failed["code"] != _DUPLICATE_KEY for failed in details.get("writeErrors", ())):
-                raise answer(error) from error
+        with inserting():
+            await self._layout.history(type).insert_many(documents, ordered=False)
 
 
 def replacement(put: Put) -> ReplaceOne[Document]:

@@ -83,6 +83,17 @@ def day(ctx: Context, values: Values) -> date:
     return found
 
 
+def form(values: Values) -> str:
+    """Return which of `code`, `coding` and `codeableConcept` is given; raise BadRequest unless it is one of them."""
+    given = [name for name in ("code", "coding", "codeableConcept") if name in values]
+    if len(given) != 1:
+        raise BadRequest(
+            "Give one of 'code', 'coding' and 'codeableConcept'",
+            "Hãy gửi đúng một trong 'code', 'coding', 'codeableConcept'",
+        )
+    return given[0]
+
+
 def coded(values: Values, code: str, coding: str, system: str | None, version: str | None) -> Coded | None:
     """Return the code given as `code` (of `system`) or as `coding`; None when neither is; raise BadRequest."""
     text, whole = string(values, code), values.get(coding)

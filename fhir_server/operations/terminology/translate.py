@@ -42,13 +42,7 @@ async def translate(ctx: Context, call: Call) -> Answer:
 
 
 def _codes(values: Values) -> list[Coded]:
-    given = [name for name in ("code", "coding", "codeableConcept") if name in values]
-    if len(given) != 1:
-        raise BadRequest(
-            "Give one of 'code', 'coding' and 'codeableConcept'",
-            "Hãy gửi đúng một trong 'code', 'coding', 'codeableConcept'",
-        )
-    if given == ["codeableConcept"]:
+    if arguments.form(values) == "codeableConcept":
         found = arguments.codings(values, "codeableConcept")
     else:
         system, version = arguments.string(values, "system"), arguments.string(values, "version")

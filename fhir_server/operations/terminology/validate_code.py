@@ -112,13 +112,7 @@ def _circumstances(ctx: Context, values: Values) -> Circumstances:
 
 
 async def _answer(ctx: Context, values: Values, judge: Judge, system: str | None, version: str | None) -> Answer:
-    given = [name for name in ("code", "coding", "codeableConcept") if name in values]
-    if len(given) != 1:
-        raise BadRequest(
-            "Give one of 'code', 'coding' and 'codeableConcept'",
-            "Hãy gửi đúng một trong 'code', 'coding', 'codeableConcept'",
-        )
-    if given == ["codeableConcept"]:
+    if arguments.form(values) == "codeableConcept":
         verdict = await _of_several(ctx, judge, arguments.codings(values, "codeableConcept"))
     else:
         coded = arguments.coded(values, "code", "coding", system, version)
