@@ -18,6 +18,9 @@ Evaluate = Callable[[Values, Around], Values]
 # What is left of the dot, what `$this` is around it, what is around both → a collection
 Function = Callable[[Values, Values, Around], Values]
 
+# The focus, an item or a collection, and what is around it → a truth value; None: empty
+Truth = Callable[[Any, Around], bool | None]
+
 ORDERS: Mapping[str, tuple[int, ...]] = {"<": (-1,), ">": (1,), "<=": (-1, 0), ">=": (1, 0)}
 MAX_REPEATED = 100_000  # items that repeat() may find
 
@@ -61,33 +64,43 @@ def comparison(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
     return evaluate
 
 
-def connective(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
-    """Three-valued logic (§6.5); the right side is not evaluated when the left one decides."""
+def logic(operator: str, one: Evaluate, other: Evaluate) -> Evaluate:
+    """Compile `and`, `or`, `implies` and `xor` of collections."""
+    holds = connective(
+        operator,
+        lambda this, around: logical(one(this, around)),
+        lambda this, around: logical(other(this, around)),
+    )
+    return lambda this, around: boolean(holds(this, around))
 
-    def both(this: Values, around: Around) -> Values:
-        left = logical(one(this, around))
+
+def connective(operator: str, one: Truth, other: Truth) -> Truth:
+    """Compile three-valued logic (§6.5); the right side is not evaluated when the left one decides."""
+
+    def both(focus: Any, around: Around) -> bool | None:
+        left = one(focus, around)
         if left is False:
-            return FALSE
-        right = logical(other(this, around))
-        return FALSE if right is False else EMPTY if left is None or right is None else TRUE
+            return False
+        right = other(focus, around)
+        return False if right is False else None if left is None or right is None else True
 
-    def either(this: Values, around: Around) -> Values:
-        left = logical(one(this, around))
+    def either(focus: Any, around: Around) -> bool | None:
+        left = one(focus, around)
         if left is True:
-            return TRUE
-        right = logical(other(this, around))
-        return TRUE if right is True else EMPTY if left is None or right is None else FALSE
+            return True
+        right = other(focus, around)
+        return True if right is True else None if left is None or right is None else False
 
-    def implication(this: Values, around: Around) -> Values:
-        left = logical(one(this, around))
+    def implication(focus: Any, around: Around) -> bool | None:
+        left = one(focus, around)
         if left is False:
-            return TRUE
-        right = logical(other(this, around))
-        return TRUE if right is True else EMPTY if left is None or right is None else FALSE
+            return True
+        right = other(focus, around)
+        return True if right is True else None if left is None or right is None else False
 
-    def exclusive(this: Values, around: Around) -> Values:
-        left, right = logical(one(this, around)), logical(other(this, around))
-        return EMPTY if left is None or right is None else boolean(left != right)
+    def exclusive(focus: Any, around: Around) -> bool | None:
+        left, right = one(focus, around), other(focus, around)
+        return None if left is None or right is None else left != right
 
     return {"and": both, "or": either, "implies": implication, "xor": exclusive}[operator]
 

@@ -56,7 +56,7 @@ def compile(expression: str | Node, names: Names) -> Evaluate:
     return _node(parse(expression) if isinstance(expression, str) else expression, names)
 
 
-def truth(expression: str | Node, names: Names) -> truths.Truth:
+def truth(expression: str | Node, names: Names) -> calls.Truth:
     """Return what `logical` says of `expression` on one item; raise Unsupported as `compile`."""
     return truths.compile(parse(expression) if isinstance(expression, str) else expression, names, _node)
 
@@ -196,7 +196,7 @@ def _choice(properties: frozenset[str]) -> Callable[[Values], Values]:
         found: Values = []
         for value in values:
             if type(value) is dict:
-                for name in value:
+                for name in value if len(value) < len(every) else every & value.keys():
                     if name not in every:
                         continue
                     if name[0] != "_":
@@ -287,7 +287,7 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
     one, other = _node(left, names), _node(right, names)
     match operator:
         case "and" | "or" | "implies" | "xor":
-            return calls.connective(operator, one, other)
+            return calls.logic(operator, one, other)
         case "=" if isinstance(right, Literal) and isinstance(right.value, str):
             return calls.equals_text(one, right.value)
         case "=":

@@ -81,6 +81,8 @@ def order(left: Values, right: Values) -> int | None:
         return None
     one, other = left[0], right[0]
     if isinstance(one, str) and isinstance(other, str):
+        if _written_alike(one, other):
+            return (one > other) - (one < other)
         moments = TEMPORAL(one), TEMPORAL(other)
         if moments[0] and moments[1]:
             return _chronology(moments[0], moments[1])
@@ -88,6 +90,13 @@ def order(left: Values, right: Values) -> int | None:
     if _is_number(one) and _is_number(other):
         return (one > other) - (one < other)
     return None
+
+
+def _written_alike(one: str, other: str) -> bool:
+    """Return whether two texts, also when they are dates or times, come in the order of their characters."""
+    if len(one) == len(other):
+        return len(one) <= 10 or one[19:] == other[19:] != ""  # to the second, and at the same offset
+    return min(len(one), len(other)) == 10 and one[:10] != other[:10]  # a date and a time, on different days
 
 
 def _is_number(value: Any) -> TypeGuard[int | Decimal]:
@@ -133,6 +142,8 @@ def substring(text: str, start: int, length: int | None = None) -> Values:
 
 def to_integer(value: Any) -> Values:
     """`toInteger`: empty when the value is no whole number."""
+    if type(value) is str and len(value) < 18 and value.isascii() and value.isdigit():  # as most often
+        return [int(value)]
     if isinstance(value, bool):
         return [int(value)]
     if isinstance(value, int):

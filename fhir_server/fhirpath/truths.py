@@ -9,17 +9,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from fhir_server.fhirpath import calls, functions
+from fhir_server.fhirpath import calls, functions, scalars
 from fhir_server.fhirpath.around import Around
-from fhir_server.fhirpath.calls import Evaluate
+from fhir_server.fhirpath.calls import Evaluate, Truth
 from fhir_server.fhirpath.functions import EMPTY, Bare, Values, logical
 from fhir_server.fhirpath.names import Names
+from fhir_server.fhirpath.scalars import UNSURE, Scalar, plain
 from fhir_server.fhirpath.syntax import Binary, Call, Literal, Member, Node, Step, This
 
-Truth = Callable[[Any, Around], bool | None]  # of one item; None: empty
 Test = Callable[[Any, Around], bool]
 General = Callable[[Node, Names], Evaluate]  # the compiler of everything
 
+PRESENT = frozenset({bool, dict, int, str})  # types of what is there
 WITH_EXTRAS = (
     Member("extension"),
     Member("id"),
@@ -30,20 +31,19 @@ def compile(node: Node, names: Names, general: General) -> Truth:
     """Return the truth value of `node` on an item, as `logical` of its collection; raise Unsupported as `general`."""
     match node:
         case Binary("and" | "or" | "implies" as operator, left, right):
-            return _connective(operator, compile(left, names, general), compile(right, names, general))
-        case Binary("=" | "!=" as operator, left, Literal(value)) if type(value) is str or type(value) is bool:
-            if operator == "=":
-                return _equals(left, value, names, general)
-            if type(value) is bool or functions.TEMPORAL(value) is None:  # moments are written in several ways
-                return _not(_equals(left, value, names, general))
-        case Binary("<" | ">" | "<=" | ">=" as operator, left, right):
-            return _comparison(operator, values(left, names, general), values(right, names, general))
+            return calls.connective(operator, compile(left, names, general), compile(right, names, general))
+        case Binary("=" | "!=" | "<" | ">" | "<=" | ">=") if (
+            comparison := _compared(node, names, general)
+        ) is not None:
+            return comparison
         case Literal(bool() as value):
             return lambda item, around: value
         case Call("iif", (condition, then, otherwise)):
             return _iif(*(compile(part, names, general) for part in (condition, then, otherwise)))
         case Call("matches", (Literal(str(pattern)),)) | Step(This(), Call("matches", (Literal(str(pattern)),))):
             return _matches(pattern, general(node, names))
+        case Step(source, Call("contains" | "startsWith" | "endsWith" as name, (Literal(str(part)),))):
+            return _textual(functions.TEXTUAL[name], part, values(source, names, general))
         case Step(source, Call("not", ())):
             return _not(compile(source, names, general))
         case Step(source, Call("exists" | "empty" | "all" as name, arguments)) if len(arguments) <= 1:
@@ -54,8 +54,30 @@ def compile(node: Node, names: Names, general: General) -> Truth:
     return lambda item, around: logical(evaluate([item], around))
 
 
+def _compared(node: Binary, names: Names, general: General) -> Truth | None:
+    """Compile a comparison; None where only the general closures can."""
+    operator, left, right = node
+    wanted = right.value if isinstance(right, Literal) else None
+    if operator in ("=", "!=") and (isinstance(wanted, str) or wanted is True or wanted is False):
+        if operator == "=":
+            return _equals(left, wanted, names, general)
+        if isinstance(wanted, bool) or functions.TEMPORAL(wanted) is None:  # moments are written in several ways
+            return _not(_equals(left, wanted, names, general))
+    if operator == "!=":
+        return None
+    one, other = (_scalar(side, names, general) for side in (left, right))
+    if one is not None and other is not None:
+        return _scalars(operator, one, other, general(node, names))
+    if operator == "=":
+        return None
+    return _comparison(operator, values(left, names, general), values(right, names, general))
+
+
 def test(criterion: Node, names: Names, general: General) -> Test:
     """Return whether an item makes `criterion` true; a criterion that is empty does not."""
+    among = _among(criterion)
+    if among is not None and plain(among[0], names):
+        return _one_of(*among)
     match criterion:
         case Binary("or", left, right):
             one, other = test(left, names, general), test(right, names, general)
@@ -63,13 +85,33 @@ def test(criterion: Node, names: Names, general: General) -> Test:
         case Binary("and", left, right):
             one, other = test(left, names, general), test(right, names, general)
             return lambda item, around: one(item, around) and other(item, around)
-        case Binary("=", Member(name), Literal(str(text))) if _plain(name, names):
-            return lambda item, around: (
-                type(item) is dict and ((value := item.get(name)) == text or (type(value) is list and value == [text]))
-            )
         case _:
             holds = compile(criterion, names, general)
             return lambda item, around: holds(item, around) is True
+
+
+def _among(criterion: Node) -> tuple[str, frozenset[str]] | None:
+    """Return the member and the texts of `name = 'a' or name = 'b' …`; None for what is said otherwise."""
+    match criterion:
+        case Binary("=", Member(name), Literal(str(text))):
+            return name, frozenset({text})
+        case Binary("or", left, right):
+            one, other = _among(left), _among(right)
+            return (one[0], one[1] | other[1]) if one and other and one[0] == other[0] else None
+        case _:
+            return None
+
+
+def _one_of(name: str, texts: frozenset[str]) -> Test:
+    """Return whether member `name` of an item is one of `texts`."""
+
+    def among(item: Any, around: Around) -> bool:
+        value = item.get(name) if type(item) is dict else None
+        if type(value) is list and len(value) == 1:
+            value = value[0]
+        return type(value) is str and value in texts
+
+    return among
 
 
 def values(node: Node, names: Names, general: General) -> Callable[[Any, Around], Values]:
@@ -80,7 +122,7 @@ def values(node: Node, names: Names, general: General) -> Callable[[Any, Around]
             return lambda item, around: [item] if keep(item, around) else EMPTY
         case Step(source, Call("where", (criterion,))):
             return _filtered(values(source, names, general), criterion, names, general)
-        case Member(name) if _plain(name, names):
+        case Member(name) if plain(name, names):
             return _member(name, general(node, names))
         case Step(source, Member() as then) if then not in WITH_EXTRAS:
             before, child = values(source, names, general), general(then, names)
@@ -88,11 +130,6 @@ def values(node: Node, names: Names, general: General) -> Callable[[Any, Around]
         case _:
             evaluate = general(node, names)
             return lambda item, around: evaluate([item], around)
-
-
-def _plain(name: str, names: Names) -> bool:
-    """Return whether a member has one name in JSON, and is no type at the beginning of a path."""
-    return name not in names.choices and name not in names.resources
 
 
 def _member(name: str, every: Evaluate) -> Callable[[Any, Around], Values]:
@@ -112,7 +149,7 @@ def _filtered(
     source: Callable[[Any, Around], Values], criterion: Node, names: Names, general: General
 ) -> Callable[[Any, Around], Values]:
     match criterion:
-        case Binary("=", Member(name), Literal(str(text))) if _plain(name, names):
+        case Binary("=", Member(name), Literal(str(text))) if plain(name, names):  # the most frequent one
             return lambda item, around: [
                 one
                 for one in source(item, around)
@@ -125,16 +162,14 @@ def _filtered(
 
 def _some(name: str, source: Node, arguments: tuple[Node, ...], names: Names, general: General) -> Truth:
     """Compile `exists()`, `exists(criterion)`, `empty()` and `all(criterion)`."""
-    found = values(source, names, general)
     match name, arguments:
-        case "exists", ():
-            return lambda item, around: bool(found(item, around))
-        case "empty", ():
-            return lambda item, around: not found(item, around)
         case "exists", (criterion,):
-            holds = test(criterion, names, general)
-            return lambda item, around: any(holds(one, around) for one in found(item, around))
+            return _any(source, criterion, names, general)
+        case "exists" | "empty", ():
+            there = _there(source, names, general)
+            return there if name == "exists" else lambda item, around: not there(item, around)
         case "all", (criterion,):
+            found = values(source, names, general)
             holds = test(criterion, names, general)
             return lambda item, around: all(holds(one, around) for one in found(item, around))
         case _:
@@ -142,31 +177,33 @@ def _some(name: str, source: Node, arguments: tuple[Node, ...], names: Names, ge
             return lambda item, around: logical(evaluate([item], around))
 
 
-def _connective(operator: str, one: Truth, other: Truth) -> Truth:
-    """Compile three-valued logic (§6.5); the right side is not evaluated when the left one decides."""
+def _there(source: Node, names: Names, general: General) -> Test:
+    """Return whether `source` leads to anything."""
+    match source:
+        case Call("where", (criterion,)):
+            return test(criterion, names, general)
+        case Step(before, Call("where", (criterion,))):
+            return _any(before, criterion, names, general)
+        case Member(name) if plain(name, names):
+            return _has(name, general(source, names))
+        case _:
+            found = values(source, names, general)
+            return lambda item, around: bool(found(item, around))
 
-    def both(item: Any, around: Around) -> bool | None:
-        left = one(item, around)
-        if left is False:
-            return False
-        right = other(item, around)
-        return False if right is False else None if left is None or right is None else True
 
-    def either(item: Any, around: Around) -> bool | None:
-        left = one(item, around)
-        if left is True:
-            return True
-        right = other(item, around)
-        return True if right is True else None if left is None or right is None else False
+def _has(name: str, every: Evaluate) -> Test:
+    def has(item: Any, around: Around) -> bool:
+        value = item.get(name) if type(item) is dict else None
+        return True if type(value) in PRESENT else bool(every([item], around))
 
-    def implication(item: Any, around: Around) -> bool | None:
-        left = one(item, around)
-        if left is False:
-            return True
-        right = other(item, around)
-        return True if right is True else None if left is None or right is None else False
+    return has
 
-    return {"and": both, "or": either, "implies": implication}[operator]
+
+def _any(source: Node, criterion: Node, names: Names, general: General) -> Test:
+    """Return whether something that `source` leads to makes `criterion` true."""
+    found, holds = values(source, names, general), test(criterion, names, general)
+
+    return lambda item, around: any(holds(one, around) for one in found(item, around))
 
 
 def _not(holds: Truth) -> Truth:
@@ -187,7 +224,7 @@ def _equals(left: Node, wanted: str | bool, names: Names, general: General) -> T
             return functions.equal(given, expected)
         return None if not given or type(given[0]) is Bare else given == expected
 
-    if not isinstance(left, Member) or not _plain(left.name, names):
+    if not isinstance(left, Member) or not plain(left.name, names):
         return equals
     name, kind = left.name, type(wanted)
 
@@ -198,6 +235,28 @@ def _equals(left: Node, wanted: str | bool, names: Names, general: General) -> T
     return member
 
 
+def _scalar(node: Node, names: Names, general: General) -> Scalar | None:
+    return scalars.compile(node, names, lambda condition: compile(condition, names, general))
+
+
+def _scalars(operator: str, one: Scalar, other: Scalar, general: Evaluate) -> Truth:
+    """Compile the comparison of two single values; `general` is asked where they are none."""
+    wanted = calls.ORDERS.get(operator, ())
+
+    def compares(item: Any, around: Around) -> bool | None:
+        left, right = one(item, around), other(item, around)
+        if left is UNSURE or right is UNSURE:
+            return logical(general([item], around))
+        if left is None or right is None:
+            return None
+        if operator == "=":
+            return functions.equal([left], [right])
+        found = functions.order([left], [right])
+        return None if found is None else found in wanted
+
+    return compares
+
+
 def _comparison(operator: str, one: Callable[[Any, Around], Values], other: Callable[[Any, Around], Values]) -> Truth:
     wanted = calls.ORDERS[operator]
 
@@ -206,6 +265,14 @@ def _comparison(operator: str, one: Callable[[Any, Around], Values], other: Call
         return None if found is None else found in wanted
 
     return compares
+
+
+def _textual(function: Callable[[str, Any], Values], part: str, found: Callable[[Any, Around], Values]) -> Truth:
+    def holds(item: Any, around: Around) -> bool | None:
+        given = found(item, around)
+        return logical(function(given[0], part)) if given and type(given[0]) is str else None
+
+    return holds
 
 
 def _iif(condition: Truth, then: Truth, otherwise: Truth) -> Truth:

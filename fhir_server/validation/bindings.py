@@ -152,32 +152,30 @@ class _Bound:
         found = [(system, code) for system, code in known if code in self.codes.get(system, ())]
         if not found:
             self._report(codings, path, walk)
-        elif self.periods and walk.days is not None:
-            late = [fault for system, code in found if (fault := self._late(system, code, walk.days)) is not None]
-            if len(late) == len(found):
-                walk.add(self._severity, "code-invalid", path, f"{self.element}:period", late[0], self.profile)
+        elif self.periods:
+            self._hold(found, path, walk)
+
+    def _hold(self, found: list[tuple[str, str]], path: Path, walk: Walk) -> None:
+        """Check that one of the codes that were found holds on the day that counts."""
+        late = []
+        for system, code in found:
+            period = self.periods.get(system, {}).get(code)
+            if period is None:
+                return
+            walk.dated += 1
+            if walk.days is None or (period[0] <= walk.days[1] and walk.days[0] <= period[1]):
+                return
+            late.append(_late(system, code, period, walk.days))
+        walk.add(self._severity, "code-invalid", path, f"{self.element}:period", late[0], self.profile)
 
     @property
     def _severity(self) -> Severity:
         return SEVERITIES[self.binding.strength]
 
-    def _late(self, system: str, code: str, days: tuple[str, str]) -> tuple[str, str] | None:
-        """Return what is wrong with a code that did not hold on any of the `days`."""
-        period = self.periods.get(system, {}).get(code)
-        if period is None or (period[0] <= days[1] and days[0] <= period[1]):
-            return None
-        since, until = period
-        when = days[0] if days[0] == days[1] else f"{days[0]}/{days[1]}"
-        lasts = (f"from {since}", f"từ {since}") if days[1] < since else (f"until {until}", f"đến hết {until}")
-        return (
-            f"{shown(code)} of {system} holds {lasts[0]} and not on {when}: use the code of that day",
-            f"Mã {shown(code)} của {system} chỉ có hiệu lực {lasts[1]}, không dùng cho ngày {when}: hãy dùng mã "
-            "có hiệu lực vào ngày đó",
-        )
-
     def _ask(self, codings: tuple[tuple[str | None, str], ...], path: Path, walk: Walk) -> None:
         rule = f"{self.element}:binding"
         asked = CodeIsIn(self.binding.value_set, codings, self._severity, walk.days, "", rule, self.profile)
+        walk.dated += 1
         walk.asked.append((asked, path))
 
     def _report(self, codings: list[Any], path: Path, walk: Walk) -> None:
@@ -191,6 +189,18 @@ class _Bound:
             listed = " | ".join(sorted(codes))
         texts = not_in([_shown(coding) for coding in codings[:3]], self.binding.value_set, self._severity, listed)
         walk.add(self._severity, "code-invalid", path, f"{self.element}:binding", texts, self.profile)
+
+
+def _late(system: str, code: str, period: tuple[str, str], days: tuple[str, str]) -> tuple[str, str]:
+    """Say of a code that it did not hold on any of the `days`."""
+    since, until = period
+    when = days[0] if days[0] == days[1] else f"{days[0]}/{days[1]}"
+    lasts = (f"from {since}", f"từ {since}") if days[1] < since else (f"until {until}", f"đến hết {until}")
+    return (
+        f"{shown(code)} of {system} holds {lasts[0]} and not on {when}: use the code of that day",
+        f"Mã {shown(code)} của {system} chỉ có hiệu lực {lasts[1]}, không dùng cho ngày {when}: hãy dùng mã "
+        "có hiệu lực vào ngày đó",
+    )
 
 
 def not_in(codings: Sequence[str], value_set: str, severity: Severity, listed: str = "") -> tuple[str, str]:

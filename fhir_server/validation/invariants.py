@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 
 from fhir_server.fhirpath import evaluation
 from fhir_server.fhirpath.around import Around
+from fhir_server.fhirpath.calls import Truth
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import Call, Member, Node, This, Unsupported, Variable, parse, parts
-from fhir_server.fhirpath.truths import Truth
 from fhir_server.outcome import Severity
 from fhir_server.validation.report import Path, Walk
 
@@ -70,6 +70,8 @@ def compile(constraint: Rule, names: Names) -> Check:
     counts = "matches(" in constraint.expression  # then it helps to hear how long the value is
     idle = _idle(tree, holds, names, broken)
 
+    beyond, dated = _looks_beyond(tree)
+
     def check(value: Any, path: Path, walk: Walk) -> None:
         if idle is not None and type(value) is dict and idle.isdisjoint(value):
             return
@@ -83,7 +85,15 @@ def compile(constraint: Rule, names: Names) -> Check:
             text = (f"{en} (this one has {len(value)} characters)", f"{vi} (giá trị này có {len(value)} ký tự)")
         walk.add(severity, "invariant", path, key, text, profile)
 
-    return check
+    if not beyond and not dated:
+        return check
+
+    def told(value: Any, path: Path, walk: Walk) -> None:
+        walk.beyond += beyond
+        walk.dated += dated
+        check(value, path, walk)
+
+    return told
 
 
 def _idle(tree: Node, holds: Truth, names: Names, broken: tuple[bool | None, ...]) -> frozenset[str] | None:
@@ -105,6 +115,15 @@ def _idle(tree: Node, holds: Truth, names: Names, broken: tuple[bool | None, ...
             case _:
                 pass
     return None if holds({}, Around({})) in broken else frozenset(found)
+
+
+def _looks_beyond(tree: Node) -> tuple[bool, bool]:
+    """Return whether the expression looks at the resource around its focus, and whether at the calendar."""
+    nodes = list(_nodes(tree))
+    return (
+        any(isinstance(node, Variable) and node.name in ("resource", "rootResource") for node in nodes),
+        any(isinstance(node, Call) and node.name == "today" for node in nodes),
+    )
 
 
 def _nodes(tree: Node) -> Iterator[Node]:

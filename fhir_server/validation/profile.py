@@ -14,11 +14,12 @@ from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding, Member
 from fhir_server.fhirpath.names import Names, names
 from fhir_server.fhirpath.syntax import Unsupported
-from fhir_server.validation import bindings, discriminators, elements, facets, invariants, references, rules
+from fhir_server.validation import bindings, discriminators, elements, facets, invariants, references, rules, seen
 from fhir_server.validation.elements import Applied
 from fhir_server.validation.occurrences import Check, counter
 from fhir_server.validation.report import Path, Walk
 from fhir_server.validation.rules import Demanded, Node
+from fhir_server.validation.seen import Seen
 from fhir_server.validation.slicing import Slice, Sorter
 
 Json = dict[str, Any]
@@ -40,8 +41,9 @@ class Profile(NamedTuple):
 class Profiles:
     """The profiles of one set of definitions, each compiled when first declared."""
 
-    def __init__(self, definitions: Definitions):
+    def __init__(self, definitions: Definitions, found: Seen):
         self.definitions = definitions
+        self.seen = found
         self._compiled: dict[str, Profile] = {}
         self._trees: dict[str, Node | None] = {}
         self._names: dict[str, Names] = {}
@@ -170,6 +172,8 @@ class _Compiler:
             checks += self._types(node, node.types, member)
         if node.children or node.constraints:
             checks.append(self.content(node, self._members(node, member)))
+        if checks and self._type in self._definitions.resource_types and seen.repeats(member, self._definitions):
+            return [self._profiles.seen.once(checks)]
         return checks
 
     def _members(self, node: Node, member: Member) -> Mapping[str, Member]:

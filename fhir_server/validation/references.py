@@ -144,6 +144,7 @@ def _target(value: Json, walk: Walk) -> str | None:
 
 def _other(text: str, told: str | None, element: str, path: Path, walk: Walk, known: frozenset[str]) -> str | None:
     """Check a reference that is no `Type/id`; return the type that it points to when it can be seen."""
+    walk.beyond += 1
     if text.startswith("#"):
         return _contained(text[1:], element, path, walk) or told
     for form in (ABSOLUTE, CONDITIONAL):

@@ -87,8 +87,9 @@ class Walk:
     """One validation on its way through a resource."""
 
     __slots__ = (
-        *("anchors", "asked", "base", "best_practice", "bundle", "conditional", "days", "defaults", "holder", "issues"),
-        *("lookups", "must_support", "near", "open", "questions", "resource", "suggestions", "today"),
+        *("anchors", "asked", "base", "best_practice", "beyond", "bundle", "conditional", "dated", "days", "defaults"),
+        *("holder", "issues", "lookups", "must_support", "near", "open", "questions", "resource", "suggestions"),
+        *("today", "written"),
     )
 
     def __init__(self, lookups: Lookups | None = None, today: str | None = None, best_practice: bool = False) -> None:
@@ -110,6 +111,9 @@ class Walk:
         self.must_support = False  # whether missing elements that a profile marks so are told
         self.best_practice = best_practice  # whether good advice is given too
         self.near: Around | None = None  # the last one, which serves all rules of a value
+        self.beyond = 0  # how often a check looked beyond the value that it was given
+        self.dated = 0  # how often what a check found depended on `days` or `today`
+        self.written: dict[int, bytes] = {}  # JSON of values by their identity, which they keep as long as the walk
 
     def around(self, value: Any) -> Around:
         """Return what an expression on `value` may ask for; until then nothing was unknown."""
@@ -158,6 +162,7 @@ class Walk:
 
     def resolve(self, reference: str) -> dict[str, Any] | None:
         """Return the resource that `reference` leads to: a contained one, or one of the Bundle around it."""
+        self.beyond += 1
         if not reference.startswith("#"):
             return self.bundle.get(reference)
         if reference == "#":

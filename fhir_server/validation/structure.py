@@ -11,8 +11,19 @@ from typing import Any, Final
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Constraint, Element, Member
 from fhir_server.fhirpath.names import Names, names
-from fhir_server.validation import attachments, bindings, days, invariants, primitives, references, sayings, shapes
+from fhir_server.validation import (
+    attachments,
+    bindings,
+    days,
+    invariants,
+    primitives,
+    references,
+    sayings,
+    seen,
+    shapes,
+)
 from fhir_server.validation.report import MAX_DEPTH, Path, Walk, below
+from fhir_server.validation.seen import Seen
 from fhir_server.validation.shapes import Property
 
 Json = dict[str, Any]
@@ -44,8 +55,9 @@ class Properties(dict[str, Property]):
 class Structures:
     """The checks of every type, compiled once for one set of definitions."""
 
-    def __init__(self, definitions: Definitions, resource: Check, extension: Check):
+    def __init__(self, definitions: Definitions, resource: Check, extension: Check, found: Seen):
         self._definitions = definitions
+        self._seen = found
         self._resource = resource  # the check of a resource of whatever type within another one
         self._extension = extension  # the check of an extension against its own definition
         self._objects: dict[str, Check] = {}
@@ -171,6 +183,8 @@ class Structures:
 
     def _complex(self, name: str, member: Member) -> Property:
         check, element = self.value(member), member.element
+        if seen.repeats(member, self._definitions):
+            check = self._seen.once([check])
         step = step_of(name, member)
         if element.max == 1:
 

@@ -26,6 +26,7 @@ from fhir_server.validation.report import (
     root,
     shown,
 )
+from fhir_server.validation.seen import Seen
 from fhir_server.validation.shapes import MAX_NAME
 from fhir_server.validation.structure import Structures
 
@@ -39,8 +40,10 @@ class Validator:
 
     def __init__(self, definitions: Definitions):
         self._definitions = definitions
-        self._profiles = Profiles(definitions)
-        self._structures = Structures(definitions, self._inner, Extensions(definitions, self._profiles).check)
+        seen = Seen()
+        self._profiles = Profiles(definitions, seen)
+        extension = Extensions(definitions, self._profiles).check
+        self._structures = Structures(definitions, self._inner, extension, seen)
         self._below: dict[str, tuple[str, ...]] = {}
         self._by_type: dict[tuple[str, ...], Mapping[str, tuple[str, ...]]] = {}
         self._lookups = Lookups(self._belongs, self._profiles.conforms)
