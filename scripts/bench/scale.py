@@ -208,7 +208,3 @@ def _walk(served: Served, uri: str, stored: int) -> str:
     p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
     row = f"| {name} | {stored:,} | 1 | {rate:,.0f} | {p50:.1f} | {p99:.1f} "
     return row + f"| {count / len(times):.1f} | {documents:,.1f} | {keys:,.1f} |"
-
-
-if __name__ == "__main__":
-    run()

@@ -43,7 +43,8 @@ def run() -> None:
     tell("|---|---|---|---|---|---|")
     for type in ("Patient", "Immunization"):
         rounds = [_examples(type, seed) for seed in range(ROUNDS)]
-        plain = [[{name: value for name, value in one.items() if name != "meta"} for one in some] for some in rounds]
+        others = (_examples(type, seed) for seed in range(ROUNDS, 2 * ROUNDS))
+        plain = [[{name: value for name, value in one.items() if name != "meta"} for one in some] for some in others]
         model = get_fhir_model_class(type)
         rules = [fhirpathpy.compile(text, models["r4"]) for text in _expressions(type)]
         figures = (

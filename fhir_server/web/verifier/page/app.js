@@ -42,13 +42,17 @@ function drawLists() {
 
 /** Offer the countries that the lists have rules of; without any there is nothing to choose. */
 function drawCountries() {
-  const known = current.lists ? countries(current.lists.rules) : [];
+  const known = offered();
   $("arrival").hidden = !known.length;
   $("country").replaceChildren(...known.map((code) => new Option(code, code, false, code === country())));
 }
 
+function offered() {
+  return current.lists ? countries(current.lists.rules) : [];
+}
+
 function country() {
-  const known = current.lists ? countries(current.lists.rules) : [];
+  const known = offered();
   return known.includes(arrival) ? arrival : (known[0] ?? null);
 }
 

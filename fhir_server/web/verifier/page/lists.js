@@ -9,7 +9,7 @@ export async function open() {
   const kept = await load();
   if (!kept) return { lists: null, problem: null };
   try {
-    const { lists } = await read(kept.text, kept.pins);
+    const { lists } = await read(kept.text, kept.keys.slice(0, 1)); // the key that signed it comes first
     return { lists, problem: null };
   } catch {
     return { lists: null, problem: "bad-lists" };
@@ -30,7 +30,7 @@ export async function renew(held) {
     const kept = await load();
     const { lists, keys } = await read(text, kept?.keys ?? []);
     if (held && lists.issued < held.issued) return { lists: held, problem: null }; // nobody turns back the time
-    await save({ text, pins: keys.slice(0, 1), keys });
+    await save({ text, keys });
     return { lists, problem: null };
   } catch {
     return { lists: held, problem: "bad-lists" };
