@@ -6,22 +6,46 @@ https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
 import gc
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-# Name: module, and what it holds: a function, or a Typer with commands of its own.
+
+class Row(NamedTuple):
+    """A command: the module and what it holds of it (a function, or a Typer with commands of its own), and one line."""
+
+    module: str
+    member: str
+    line: str
+
+
 COMMANDS = {
-    "serve": ("fhir_server.cli.serving", "serve"),
-    "load": ("fhir_server.cli.loading", "load"),
-    "validate": ("fhir_server.cli.data", "validate"),
-    "reindex": ("fhir_server.cli.administration", "reindex"),
-    "package": ("fhir_server.cli.administration", "packages"),
-    "terminology": ("fhir_server.cli.terminology", "app"),
-    "demo-data": ("fhir_server.cli.data", "demo_data"),
-    "certificate": ("fhir_server.cli.certificates", "app"),
-    "keys": ("fhir_server.cli.keys", "app"),
+    "serve": Row("serving", "serve", "Serve FHIR below /fhir and certificates below /certificates."),
+    "load": Row(
+        "loading", "load", "Load data into a running server, and count what was stored and what failed, and why."
+    ),
+    "validate": Row(
+        "data", "validate", "Check files without a server: against R4 and every profile that meta.profile declares."
+    ),
+    "reindex": Row(
+        "administration",
+        "reindex",
+        "Have a running server make its search index anew, of all types or of some, while it goes on serving.",
+    ),
+    "package": Row("administration", "packages", "FHIR packages (.tgz): add, list, remove."),
+    "terminology": Row("terminology", "app", "Catalogues of codes as FHIR resources: files for `load`."),
+    "demo-data": Row(
+        "data",
+        "demo_data",
+        "Invent people with their doses by the national schedule, for trials and load tests; no one of them exists.",
+    ),
+    "certificate": Row("certificates", "app", "Issue and verify vaccination certificates."),
+    "keys": Row(
+        "keys",
+        "app",
+        "Make, request, rotate and list signing keys. The passphrase comes from FHIR_KEYS_PASSPHRASE(_FILE).",
+    ),
 }
 
 
@@ -50,8 +74,8 @@ class _Commands(dict[str, Any]):
 
 
 def _made(name: str) -> Any:
-    module, member = COMMANDS[name]
-    found = getattr(_imported(module), member)
+    row = COMMANDS[name]
+    found = getattr(_imported(f"{__package__}.{row.module}"), row.member)
     if not isinstance(found, typer.Typer):
         alone = typer.Typer(add_completion=False)
         alone.command(name)(found)
@@ -74,6 +98,25 @@ class _Group(TyperGroup):
     def __init__(self, **attributes: Any):
         super().__init__(**attributes)
         self.commands = _Commands(dict.fromkeys(COMMANDS))
+        self._listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names."""
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command; while the list is printed, only its line."""
+        if self._listing:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name].line)
+        return super().get_command(ctx, cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the list without importing what the commands need."""
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
 
 app = typer.Typer(

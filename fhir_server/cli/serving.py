@@ -8,9 +8,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,7 +22,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from uvicorn.supervisors import Multiprocess
 
-from fhir_server.cli import demonstration, shipping
+from fhir_server.cli import shipping
 from fhir_server.cli.ending import console, stop
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError, Unavailable
@@ -133,23 +134,38 @@ def run(settings: Settings, mongodb_uri: str) -> None:
     with _listener(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         settings = settings.model_copy(update={"port": port, "mongodb_uri": mongodb_uri})
-        _rehearse(settings, mongodb_uri)
-        announce(settings, mongodb_uri)
         options: dict[str, Any] = {
             "log_config": None,
             "access_log": False,  # a URL can hold an identifier: the audit log has what may be written down
             "server_header": False,
-            "workers": settings.workers,
             "timeout_graceful_shutdown": 20,
         }
         if settings.workers == 1:
-            uvicorn.Server(uvicorn.Config(application(settings), **options)).run(sockets=[listener])
+            _serve_alone(settings, mongodb_uri, listener, options)
         else:
+            _rehearse(settings, mongodb_uri)
+            announce(settings, mongodb_uri)
             os.environ["FHIR_SERVER_SETTINGS"] = settings.model_dump_json(
                 exclude={"keys_passphrase", "keys_pin"}
             )  # those stay in theirs
-            config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, **options)
+            config = uvicorn.Config("fhir_server.cli.serving:worker", factory=True, workers=settings.workers, **options)
             Multiprocess(config, [listener]).run()
+
+
+def _serve_alone(settings: Settings, mongodb_uri: str, listener: socket.socket, options: dict[str, Any]) -> None:
+    """Serve with this process; stop with the reason when no server can start with these settings."""
+    ready: list[Server] = []
+
+    async def started() -> Server:
+        return ready.pop()
+
+    class Alone(uvicorn.Server):
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            ready.append(await _able(settings, mongodb_uri))
+            announce(settings, mongodb_uri)
+            await super().serve(sockets)
+
+    Alone(uvicorn.Config(application(settings, started), **options)).run(sockets=[listener])
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -165,13 +181,18 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def _rehearse(settings: Settings, mongodb_uri: str) -> None:
-    """Stop with the reason when no server can start with these settings, before any process tries to (0.1 s)."""
+    """Stop with the reason when no server can start with these settings, before any process tries to."""
 
     async def once() -> None:
-        await (await start(settings, mongodb_uri)).close()
+        await (await _able(settings, mongodb_uri)).close()
 
+    asyncio.run(once())
+
+
+async def _able(settings: Settings, mongodb_uri: str) -> Server:
+    """Return a server that is ready; stop with the reason when there can be none."""
     try:
-        asyncio.run(once())
+        return await start(settings, mongodb_uri)
     except Unavailable:
         stop(f"No MongoDB answers at {_public(mongodb_uri)}: start it, or name another one with --mongodb-uri")
     except UNABLE as error:
@@ -208,18 +229,21 @@ def worker() -> Application:
 
 
 async def _demonstrate(server: Server, mongodb_uri: str) -> None:
+    from fhir_server.cli import demonstration  # with all that invents people: only where it is asked for
+
     await demonstration.load(server)
     announce(server.settings, mongodb_uri)  # again: the log of loading has pushed it out of sight
 
 
-def application(settings: Settings) -> Application:
-    """Return the application; its server starts and stops with it."""
+def application(settings: Settings, started: Callable[[], Awaitable[Server]] | None = None) -> Application:
+    """Return the application; its server, which `started` gives when there is one already, ends with it."""
     assert settings.mongodb_uri is not None
     uri = settings.mongodb_uri
+    start_one = started or partial(start, settings, uri)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Server]:
-        server = await start(settings, uri)
+        server = await start_one()
         gc.freeze()  # modules and definitions stay: who looks for garbage among them keeps requests waiting
         if settings.store_packages:
             await shipping.store(server)

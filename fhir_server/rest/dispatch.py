@@ -111,6 +111,6 @@ async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C9
         case Capabilities(mode, shape):
             return capabilities.statement(ctx, mode, shape)
         case Invoke(name=name):
-            return await OPERATIONS[name].handler(ctx, interaction)
+            return await OPERATIONS[name].perform(ctx, interaction)
         case _:
             assert_never(interaction)

@@ -1,59 +1,74 @@
-"""The application: FHIR below /fhir, certificates below /certificates, health, and who may come in.
+"""The application: FHIR below /fhir, health, the pages beside them, and who may come in.
 
 https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from fhir_server.outcome import Forbidden, NotFound, Unavailable
 from fhir_server.server import Server
 from fhir_server.settings import Settings
-from fhir_server.web import certificates, fhir, health, negotiation, smart, verifier
+from fhir_server.web import fhir, health, negotiation
 from fhir_server.web import origins as cross
 from fhir_server.web.fhir import Receive, Scope, Send
 from fhir_server.web.gate import Gate
 
 BASE = "/fhir"
+CONFIGURATION = f"{BASE}/.well-known/smart-configuration"  # a page, though below the base
 OWN_HOSTS = {"localhost", "127.0.0.1", "::1"}
 Opened = Callable[[], AbstractAsyncContextManager[Server]]
 
 
 class Application:
-    """The ASGI application; FHIR requests go straight to their handler, all others to FastAPI's routes."""
+    """The ASGI application; FHIR requests go straight to their handler."""
 
     def __init__(self, settings: Settings, opened: Opened):
         self.settings = settings
         self.server: Server | None = None
         self.gate = Gate(settings.large_bodies)
-        self.pages = FastAPI(
-            title="Immunization server",
-            docs_url=None,
-            redoc_url=None,
-            openapi_url=None,
+        self._front = Starlette(
+            routes=health.ROUTES,
+            exception_handlers={HTTPException: self._nothing_there},
             lifespan=self._lifespan(opened),
         )
-        self.pages.add_exception_handler(HTTPException, self._nothing_there)
-        self.pages.include_router(health.router)
-        self.pages.include_router(certificates.router)
-        self.pages.include_router(smart.router)
-        self.pages.include_router(verifier.router)
-        self.pages.state.settings = settings
+        self._front.router.default = self._page
+        self._front.state.settings = settings
+        self._pages: asyncio.Future[ASGIApp] | None = None
 
-    def _lifespan(self, opened: Opened) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    def _lifespan(self, opened: Opened) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
         @asynccontextmanager
-        async def lifespan(pages: FastAPI) -> AsyncIterator[None]:
+        async def lifespan(front: Starlette) -> AsyncIterator[None]:
             async with opened() as server:
-                self.server = pages.state.server = server
+                self.server = front.state.server = server
+                self._begin_pages()
                 yield
-            self.server = pages.state.server = None
+            self.server = front.state.server = None
 
         return lifespan
+
+    def _begin_pages(self) -> "asyncio.Future[ASGIApp]":
+        """Return the pages to come: they are imported in a thread, for FHIR need not wait for them."""
+        if self._pages is None:
+            self._pages = asyncio.ensure_future(asyncio.to_thread(self._imported_pages))
+        return self._pages
+
+    def _imported_pages(self) -> ASGIApp:
+        from fhir_server.web.pages import pages
+
+        return pages(self._front.state, self._nothing_there)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await asyncio.shield(self._begin_pages())
+        await answer(scope, receive, send)
 
     async def _nothing_there(self, request: Request, error: Exception) -> Response:
         """Answer an address outside of FHIR that does not exist, or not with this method: say which ones do."""
@@ -69,7 +84,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or one lifespan event."""
         if scope["type"] != "http":
-            await self.pages(scope, receive, send)
+            await self._front(scope, receive, send)
             return
         origin, origins = _header(scope, b"origin"), self.settings.cors_origins
         if origins:
@@ -79,8 +94,8 @@ class Application:
             await fhir.send_reply(send, fhir.refusal(error, self.settings.language))
         elif scope["method"] == "OPTIONS":
             await fhir.send_reply(send, fhir.Reply(204, b"", cross.options(origin, origins)))
-        elif (path := _below(BASE, scope)) is None or path == smart.ADDRESS:
-            await self.pages(scope, receive, send)
+        elif (path := _below(BASE, scope)) is None or scope["path"] == CONFIGURATION:
+            await self._front(scope, receive, send)
         elif self.server is None:
             await fhir.send_reply(send, fhir.refusal(Unavailable("Starting", "Đang khởi động"), self.settings.language))
         else:

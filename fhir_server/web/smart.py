@@ -7,12 +7,12 @@ https://spec.smarthealth.cards/#healthwallet-requests-health-cards
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-ADDRESS = "/.well-known/smart-configuration"  # below the FHIR base
+from fhir_server.web.app import CONFIGURATION
 
 router = APIRouter()
 
 
-@router.get(f"/fhir{ADDRESS}")
+@router.get(CONFIGURATION)
 async def configuration() -> JSONResponse:
     """Answer that health cards are issued; nothing is authorised yet, so no endpoint for that is named."""
     return JSONResponse({"capabilities": ["health-cards"]}, headers={"cache-control": "public, max-age=3600"})

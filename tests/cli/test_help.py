@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from fhir_server.cli import app
+from fhir_server.cli.app import COMMANDS as LISTED
 from tests.cli.commands import called, run
 
 
@@ -54,3 +55,9 @@ async def test_the_installed_program_says_what_it_can_do() -> None:
 
 def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
     assert called("fly", cwd=tmp_path).status == 2
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_the_list_says_of_a_command_what_the_command_says_of_itself(name: str) -> None:
+    command: Any = typer.main.get_command(app)
+    assert LISTED[name].line == command.commands[name].help.partition("\n")[0]
