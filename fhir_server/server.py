@@ -18,7 +18,7 @@ from fhir_server.definitions.package import NotAPackage
 from fhir_server.definitions.vocabulary import Vocabulary
 from fhir_server.knowledge import WATCHED, Knowledge, Live, packaged, reindex, sources_of
 from fhir_server.search.index import Indexer
-from fhir_server.settings import Settings
+from fhir_server.settings import Apply, Settings
 from fhir_server.store import Clock, Limits, Store
 from fhir_server.validation import Validator
 from signing import chains, did, lists, rules
@@ -105,6 +105,7 @@ class Context:
     language: Literal["vi", "en"] = "en"
     prefer: str = "representation"  # minimal | representation | OperationOutcome
     lenient: bool = False  # Prefer: handling=lenient
+    profiles: Apply | None = None  # Prefer: profiles=warn; None: as the settings say
     open: bool = False  # nothing is authorised yet: only the process's owner may reach this server
 
     def afterwards(self) -> "Context":

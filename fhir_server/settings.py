@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     profiles: Annotated[
         Apply, Field(description="Check every resource against its type's profile too; `warn` refuses nothing")
     ] = Apply.OFF
+    profiles_at_least: Annotated[
+        Apply | None,
+        Field(
+            description="Least that one request may lower it to (`Prefer: profiles=warn`); none: it may only raise it"
+        ),
+    ] = None
     type_profiles: Annotated[
         tuple[str, ...],
         Field(description="URLs of these profiles, as a JSON array; none: those of the programme"),

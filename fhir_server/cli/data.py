@@ -4,7 +4,6 @@ https://hl7.org/fhir/R4/validation.html
 """
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 import profiles
 from examples import files, generate
 from fhir_server import wire
-from fhir_server.cli import sources
+from fhir_server.cli import findings, sources
 from fhir_server.cli.ending import stop
+from fhir_server.cli.findings import Findings, Place
 from fhir_server.cli.serving import configured
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError, Issue
@@ -45,6 +44,7 @@ def validate(
         bool, typer.Option("--must-support", help="Tell which elements marked mustSupport are missing.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the summary only.")] = False,
+    report: Annotated[Path | None, typer.Option(help="File (JSON) for how many resources break each rule.")] = None,
 ) -> None:
     """Check files without a server: against R4 and every profile that meta.profile declares.
 
@@ -66,11 +66,13 @@ def validate(
     if unknown := by_type.get(""):
         stop(f"No package here defines {', '.join(unknown)}: name its package in FHIR_PACKAGES, or correct the URL")
     found = Summary()
+    found.write(report)  # so that a file that cannot be written is noticed now
     for file in sources.files(paths):
-        for label, resource in _read(file):
+        for place, resource in _read(file):
             if isinstance(resource, FhirError):
                 found.unreadable += 1
-                _print(label, resource.issues)
+                found.findings.add(place, None, resource.issues)
+                _print(place, resource.issues)
                 continue
             issues = validator.validate(
                 resource,
@@ -78,10 +80,11 @@ def validate(
                 defaults=Defaults(by_type, enforced=True),
                 must_support=must_support,
             ).issues
-            found.add(issues)
+            found.add(place, resource, issues)
             if not quiet:
-                _print(label, issues)
+                _print(place, issues)
     found.print()
+    found.write(report)
     raise typer.Exit(2 if found.unreadable else 1 if found.errors else 0)
 
 
@@ -92,40 +95,45 @@ class Summary:
     checked: int = 0
     errors: int = 0
     unreadable: int = 0
-    rules: Counter[tuple[str, str]] = field(default_factory=Counter)  # (severity, rule) → resources
+    findings: Findings = field(default_factory=Findings)
 
-    def add(self, issues: Sequence[Issue]) -> None:
+    def add(self, place: Place, resource: Any, issues: Sequence[Issue]) -> None:
         """Count one resource."""
         self.checked += 1
         self.errors += any(issue.severity in {"error", "fatal"} for issue in issues)
-        self.rules.update({(issue.severity, issue.rule or issue.code) for issue in issues})
+        self.findings.add(place, resource, issues)
 
     def print(self) -> None:
-        """Print the rules that are broken most first."""
-        if self.rules:
-            table = Table("severity", "rule", "resources")
-            for (severity, rule), count in sorted(self.rules.items(), key=lambda row: (-row[1], row[0])):
-                table.add_row(severity, rule, str(count))
-            console.print(table)
+        """Print the rules that are broken, the worst first."""
+        self.findings.print(console)
         console.print(f"{self.checked} resources checked, {self.errors} with errors, {self.unreadable} unreadable")
 
+    def write(self, path: Path | None) -> None:
+        """Write the same as JSON, when there is a path; end with status 2 when that cannot be."""
+        facts = {"checked": self.checked, "withErrors": self.errors, "unreadable": self.unreadable}
+        try:
+            if path is not None:
+                findings.report(path, facts, self.findings)
+        except OSError as error:
+            stop(f"The report cannot be written: {error}")
 
-def _read(file: Path) -> Iterator[tuple[str, Any]]:
+
+def _read(file: Path) -> Iterator[tuple[Place, Any]]:
     """Yield every resource of `file` with its place, or the error that says why it cannot be read."""
     try:
         for number, text in sources.texts(file):
-            label = f"{file}:{number}" if number else str(file)
+            place = Place(str(file), number)
             try:
-                yield label, wire.loads(text)
+                yield place, wire.loads(text)
             except FhirError as error:
-                yield label, error
+                yield place, error
     except sources.Unreadable as error:
-        yield str(file), FhirError(str(error))
+        yield Place(str(file)), FhirError(str(error))
 
 
-def _print(label: str, issues: tuple[Issue, ...]) -> None:
+def _print(place: Place, issues: tuple[Issue, ...]) -> None:
     for issue in issues:
-        sys.stdout.write(f"{label}: {issue.severity}: {issue.expression or '-'}: {issue.en}\n")
+        sys.stdout.write(f"{place}: {issue.severity}: {issue.expression or '-'}: {issue.en}\n")
 
 
 def demo_data(

@@ -34,12 +34,14 @@ ORDER = (
 
 
 class Unit(NamedTuple):
-    """What one request sends: a Bundle, and the lines of it that could not be read."""
+    """What one request sends: a Bundle, and what could not be read."""
 
     file: Path
     number: int
     bundle: Json
-    unreadable: tuple[str, ...] = ()
+    lines: tuple[int, ...]  # where in NDJSON each entry stands (else 0)
+    gathered: bool  # the Bundle was made here of resources that stand alone
+    unreadable: tuple[tuple[int, FhirError], ...] = ()  # with their lines
 
 
 def files(paths: list[Path]) -> list[Path]:
@@ -63,7 +65,7 @@ class Unreadable(Exception):
 def units(file: Path, done: int) -> Iterator[Unit]:
     """Yield what of `file` is to be sent after its first `done` units; raise Unreadable."""
     if done == 0 or ".ndjson" in file.name:  # any other file is one unit
-        yield from islice(_batches(file, (text for _, text in texts(file))), done, None)
+        yield from islice(_batches(file, texts(file)), done, None)
 
 
 def texts(file: Path) -> Iterator[tuple[int, str]]:
@@ -85,37 +87,50 @@ def _opened(file: Path) -> io.TextIOBase:
     return file.open(encoding="utf-8")
 
 
-def _batches(file: Path, lines: Iterator[str]) -> Iterator[Unit]:
+def _batches(file: Path, lines: Iterator[tuple[int, str]]) -> Iterator[Unit]:
     """Yield a unit for each Bundle on a line of its own and for every LINES other resources."""
     number = 0
-    waiting: list[str] = []
+    waiting: list[tuple[int, str]] = []
     for line in lines:
-        if '"resourceType":"Bundle"' in line[:200].replace(" ", ""):
+        if '"resourceType":"Bundle"' in line[1][:200].replace(" ", ""):
             if waiting:
-                yield Unit(file, number, *_bundle(waiting))
+                yield _unit(file, number, waiting)
                 number, waiting = number + 1, []
-            yield Unit(file, number, *_bundle([line]))
+            yield _unit(file, number, [line])
             number += 1
             continue
         waiting.append(line)
         if len(waiting) == LINES:
-            yield Unit(file, number, *_bundle(waiting))
+            yield _unit(file, number, waiting)
             number, waiting = number + 1, []
     if waiting:
-        yield Unit(file, number, *_bundle(waiting))
+        yield _unit(file, number, waiting)
 
 
-def _bundle(texts: list[str]) -> tuple[Json, tuple[str, ...]]:
-    """Return the Bundle that `texts` hold, or a batch that stores each of them."""
-    resources, unreadable = [], []
-    for text in texts:
+def _unit(file: Path, number: int, texts: list[tuple[int, str]]) -> Unit:
+    """Return the unit that sends the Bundle that `texts` hold, or a batch that stores each of them."""
+    resources: list[tuple[int, Any]] = []
+    unreadable = []
+    for line, text in texts:
         try:
-            resources.append(wire.loads(text))
+            resources.append((line, wire.loads(text)))
         except FhirError as error:
-            unreadable.append(str(error))
-    if len(resources) == 1 and isinstance(resources[0], dict) and resources[0].get("type") in {"batch", "transaction"}:
-        return resources[0], tuple(unreadable)
-    return {"resourceType": "Bundle", "type": "batch", "entry": [_entry(row) for row in resources]}, tuple(unreadable)
+            unreadable.append((line, error))
+    if len(resources) == 1 and _is_sent_as_it_is(resources[0][1]):
+        [(line, bundle)] = resources
+        entries = bundle.get("entry")
+        count = len(entries) if isinstance(entries, list) else 0
+        return Unit(file, number, bundle, (line,) * count, False, tuple(unreadable))
+    batch = {"resourceType": "Bundle", "type": "batch", "entry": [_entry(resource) for _, resource in resources]}
+    return Unit(file, number, batch, tuple(line for line, _ in resources), True, tuple(unreadable))
+
+
+def _is_sent_as_it_is(resource: Any) -> bool:
+    return (
+        isinstance(resource, dict)
+        and resource.get("resourceType") == "Bundle"
+        and resource.get("type") in ("batch", "transaction")
+    )
 
 
 def _entry(resource: Any) -> Json:

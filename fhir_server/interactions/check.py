@@ -80,12 +80,19 @@ def validated(
 
 def defaults(ctx: Context) -> Defaults | None:
     """Return the profiles that every resource of a type has to follow here; None when there are none."""
-    settings = ctx.server.settings
-    if settings.profiles is Apply.OFF:
+    apply = applied(ctx)
+    if apply is Apply.OFF:
         return None
     validator = ctx.server.validator
-    own = settings.type_profiles or validator.profiles_below(profiles.CANONICAL)
-    return Defaults(validator.by_type(own), settings.profiles is Apply.ENFORCE)
+    own = ctx.server.settings.type_profiles or validator.profiles_below(profiles.CANONICAL)
+    return Defaults(validator.by_type(own), apply is Apply.ENFORCE)
+
+
+def applied(ctx: Context) -> Apply:
+    """Return how strictly this request is held to the profiles of the settings: as it asks, but no less than it may."""
+    settings, strictness = ctx.server.settings, list(Apply).index
+    least = min(settings.profiles_at_least or settings.profiles, settings.profiles, key=strictness)
+    return max(ctx.profiles or settings.profiles, least, key=strictness)
 
 
 async def missing(ctx: Context, questions: Sequence[Question], known: Collection[Key] = ()) -> list[Issue]:

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/http.html#transaction · https://hl7.org/fhir/R4/bundle.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -136,6 +137,8 @@ async def _alone(ctx: Context, entry: Json, position: int, dispatch: Dispatch, m
         answer = await dispatch(ctx, interaction)
     except FhirError as error:
         return response(error.status, outcome=outcome(located(error, position).issues, ctx.language))
+    if answer.issues:
+        answer = replace(answer, issues=tuple(locate(issue, position) for issue in answer.issues))
     return answered(ctx, interaction, answer, head=is_head(entry))
 
 
@@ -154,15 +157,17 @@ def _require_independent(entry: Json, made: frozenset[str]) -> None:
 
 
 def answered(ctx: Context, interaction: Interaction, answer: Answer, *, head: bool = False) -> bytes:
-    """Return the response entry for `answer`, with the resource when it was asked for."""
+    """Return the response entry for `answer`: with the resource, or what was found in it, when that was asked for."""
     written = isinstance(interaction, Stores)
     body = answer.body if not head and (not written or ctx.prefer == "representation") else None
+    told = written and answer.issues and ctx.prefer == "OperationOutcome"
     return response(
         answer.status,
         body=body,
         location=answer.location,
         version=answer.version,
         modified=instant(answer.last_modified) if answer.last_modified else None,
+        outcome=outcome(answer.issues, ctx.language) if told else None,
     )
 
 

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#trules
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, aut
         _require_distinct(targets)
         resources, told = await linked(ctx, targets)
         checked = await _check(ctx, targets, resources)
-        await _require_references(ctx, targets, checked)
+        found = await _require_references(ctx, targets, checked)
         if not rehearsed:
             await _rehearse(ctx, targets, dispatch)
             rehearsed = True
@@ -80,7 +81,10 @@ async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, aut
             if taken.claim.startswith("#"):
                 released.add(taken.claim)
         else:
-            responses = [await _response(ctx, target, writes[target.entry.position], dispatch) for target in targets]
+            responses = [
+                await _response(ctx, target, writes[target.entry.position], dispatch, found[target.entry.position])
+                for target in targets
+            ]
             return Answer(200, response_bundle("transaction-response", responses))
     raise write.contended(*last)
 
@@ -224,7 +228,13 @@ async def _check(ctx: Context, targets: list[Target], resources: dict[int, Any])
     return checked
 
 
-async def _require_references(ctx: Context, targets: list[Target], checked: dict[int, write.Checked]) -> None:
+async def _require_references(
+    ctx: Context, targets: list[Target], checked: dict[int, write.Checked]
+) -> Mapping[int, tuple[Issue, ...]]:
+    """Return what was found in each entry and refuses nothing; raise Unprocessable when an answer is no, and an error.
+
+    All questions are asked together, and the issues come back by their places.
+    """
     written = {target.key for target in targets if target.key and isinstance(target.entry.interaction, Stores)}
     questions = [
         question._replace(expression=locate(Issue("error", "", "", "", question.expression), position).expression or "")
@@ -234,6 +244,11 @@ async def _require_references(ctx: Context, targets: list[Target], checked: dict
     issues = await write.missing(ctx, questions, written)
     if any(issue.severity == "error" for issue in issues):
         raise Unprocessable("References of the transaction lead to nothing", issues=issues)
+    told = defaultdict(tuple, {at: tuple(locate(each, at) for each in found.issues) for at, found in checked.items()})
+    for issue in issues:
+        position = int((issue.expression or "").removeprefix("Bundle.entry[").partition("]")[0])
+        told[position] += (issue,)
+    return told
 
 
 async def _rehearse(ctx: Context, targets: list[Target], dispatch: Dispatch) -> None:
@@ -298,7 +313,9 @@ def _each_put(
             pass
 
 
-async def _response(ctx: Context, target: Target, puts: list[Put], dispatch: Dispatch) -> bytes:
+async def _response(
+    ctx: Context, target: Target, puts: list[Put], dispatch: Dispatch, found: tuple[Issue, ...]
+) -> bytes:
     """Return the response of one entry; reads and searches are performed now, after the writes."""
     asked = target.entry.interaction
     if _reads(target.entry):
@@ -310,7 +327,7 @@ async def _response(ctx: Context, target: Target, puts: list[Put], dispatch: Dis
         return answered(ctx, asked, Answer(204, version=puts[0].new.version if len(puts) == 1 else None))
     if not puts:  # nothing to do: what is there is the answer
         assert target.superseded is not None
-        return answered(ctx, asked, answers.of(target.superseded, 200, location=True))
+        return answered(ctx, asked, answers.of(target.superseded, 200, location=True, issues=found))
     [put] = puts
     fresh = put.superseded is None or put.superseded.raw is None
-    return answered(ctx, asked, answers.of(put.new, 201 if fresh else 200, location=True))
+    return answered(ctx, asked, answers.of(put.new, 201 if fresh else 200, location=True, issues=found))

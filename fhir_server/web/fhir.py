@@ -14,12 +14,14 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from fhir_server import wire
+from fhir_server.interactions import check
 from fhir_server.interactions.answer import Answer
 from fhir_server.outcome import BadRequest, Issue, TooLarge, Unavailable, outcome
 from fhir_server.rest import audit
 from fhir_server.rest.dispatch import dispatch
 from fhir_server.rest.interaction import Interaction, Params, Request, Stores, parameters, understand
 from fhir_server.server import Context, Server
+from fhir_server.settings import Apply
 from fhir_server.web import coding, negotiation
 from fhir_server.web.gate import LARGE, Gate
 
@@ -54,6 +56,8 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
             said = Reply(304, b"", said.headers)
     except Exception as error:
         said = refusal(error, ctx.language)
+    if ctx.profiles is not None and check.applied(ctx) is ctx.profiles:  # RFC 7240, 3
+        said.headers.append((b"preference-applied", f"profiles={ctx.profiles}".encode()))
     if pretty and said.body:
         said = said._replace(body=wire.indented(said.body))
     body, told = await coding.encoded(said.body, said.headers, headers.get("accept-encoding", ""))
@@ -71,6 +75,7 @@ def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
         language=negotiation.language(headers.get("accept-language", ""), server.settings.language),
         prefer=preferences.get("return", ""),
         lenient=preferences.get("handling") == "lenient",
+        profiles=Apply(preferences["profiles"]) if "profiles" in preferences else None,
         open=True,
     )
 

@@ -7,6 +7,7 @@ import re
 from typing import Literal, NamedTuple
 
 from fhir_server.outcome import BadRequest, NotAcceptable, UnsupportedMediaType
+from fhir_server.settings import Apply
 
 FHIR_JSON = "application/fhir+json"
 # What bodies may come as, and what answers go out as to those who ask for it by that name; of equals the first.
@@ -99,7 +100,11 @@ def require_content(content_type: str, *, form: bool = False, patch: bool = Fals
 
 def preferences(prefer: str) -> dict[str, str]:
     """Read the Prefer header: `return=minimal, handling=lenient`; what is not known is no preference (RFC 7240)."""
-    known = {"return": {"minimal", "representation", "OperationOutcome"}, "handling": {"strict", "lenient"}}
+    known: dict[str, set[str]] = {
+        "return": {"minimal", "representation", "OperationOutcome"},
+        "handling": {"strict", "lenient"},
+        "profiles": {*Apply},
+    }
     found: dict[str, str] = {}
     for part in re.split(r"[,;]", prefer):
         name, _, value = part.strip().partition("=")

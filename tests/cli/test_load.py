@@ -20,6 +20,7 @@ import pytest
 
 from fhir_server.cli import loading, progress
 from fhir_server.cli.loading import Report
+from fhir_server.cli.sources import Unit
 from fhir_server.web.app import Application
 from tests.cli.commands import PROGRAM, called, run
 from tests.http.serving import PATIENT, bundle, dose, entry, serving
@@ -124,9 +125,11 @@ async def test_what_fails_is_counted_by_its_reason_and_the_rest_is_stored(
     assert result.status == 1
     said = result.err
     assert "5 stored, 7 failed" in said
-    assert re.search(r"^ +3 +.*Patient.gender", said, re.MULTILINE)
-    assert re.search(r"^ +1 +.*Patient.birthDate", said, re.MULTILINE)
+    assert re.search(r"^ +3  error +Patient.gender:format  Patient  \S+Patient.ndjson:6 Patient.gender$", said, re.M)
+    assert re.search(r"^ +1  error +Patient.birthDate:format  Patient  \S+:9 Patient.birthDate$", said, re.M)
+    assert re.search(r"^ +1  error +structure  -  \S+:10$", said, re.M)
     assert "not JSON" in said
+    assert "soon" not in said
     assert await total(client, "Patient") == before + 5
 
 
@@ -243,5 +246,62 @@ def test_entries_that_the_server_was_too_busy_for_are_sent_again() -> None:
     statuses = ["201 Created", "503", "422"]
     answer = httpx.Response(200, json=bundle("batch-response", *({"response": {"status": each}} for each in statuses)))
     report = Report()
-    assert loading._count(bundle("batch", *rows), answer, report) == [rows[1]]
+    unit = Unit(Path("a"), 0, bundle("batch", *rows), (1, 2, 3), gathered=True)
+    assert loading._count(unit, [0, 1, 2], answer, report) == [1]
     assert (report.stored, report.failed) == (1, 1)
+
+
+NATIONAL = "https://fhir.tiemchung.vn/StructureDefinition/vn-imm-patient"
+
+
+def unknown_birth(number: int) -> Json:
+    """A person as old records have them: valid R4, not what the programme's profile demands."""
+    return {name: value for name, value in child(number).items() if name not in {"birthDate", "gender"}}
+
+
+# The server's settings, what the load asks for, its status, how many of 4 are stored, severity of what 2 break.
+STRICTNESS: dict[str, tuple[dict[str, Any], str | None, int, int, str | None]] = {
+    "off stays off": ({}, None, 0, 4, None),
+    "off raised to warn": ({}, "warn", 0, 4, "warning"),
+    "off raised to enforce": ({}, "enforce", 1, 2, "error"),
+    "warn as the setting says": ({"profiles": "warn"}, None, 0, 4, "warning"),
+    "enforce lowered where that is allowed": (
+        {"profiles": "enforce", "profiles_at_least": "warn"},
+        "warn",
+        0,
+        4,
+        "warning",
+    ),
+    "enforce not lowered": ({"profiles": "enforce"}, "warn", 2, 0, None),
+    "lowered no further than allowed": ({"profiles": "enforce", "profiles_at_least": "warn"}, "off", 2, 0, None),
+}
+
+
+@pytest.mark.parametrize("case", STRICTNESS)
+async def test_a_load_is_held_to_the_profiles_as_it_asks_and_the_server_allows(
+    mongodb_uri: str, database: str, tmp_path: Path, case: str
+) -> None:
+    settings, asked, status, stored, severity = STRICTNESS[case]
+    whole = bundle("transaction", entry("PUT", "Patient/p4", unknown_birth(4)))
+    lines(tmp_path / "a.ndjson", [child(1), unknown_birth(2), child(3), whole])
+    options = ("--profiles", asked) if asked else ()
+    async with serving(mongodb_uri, database, **settings) as client:
+        report = tmp_path / "report.out"
+        words = ("load", "a.ndjson", "--url", f"{client.base_url}/fhir", "--report", report, "--parallel", "1")
+        result = await run(*words, *options, cwd=tmp_path)
+        assert result.status == status, result.err
+        assert await total(client, "Patient") == stored
+    said = json.loads(report.read_bytes())
+    assert said["stored"] == stored
+    broken = [row for row in said["rules"] if row["rule"] == "Patient.birthDate:min"]
+    assert [(row["severity"], row["resources"], row["type"]) for row in broken] == (
+        [(severity, 2, "Patient")] if severity else []
+    )
+    if severity:
+        [row] = broken
+        assert row["example"] == {"file": "a.ndjson", "line": 2, "expression": "Patient.birthDate"}
+        assert row["profile"] == NATIONAL
+        assert set(row["text"]) == {"en", "vi"}
+        assert row["text"]["en"] != row["text"]["vi"]
+    if status == 2:
+        assert "FHIR_PROFILES_AT_LEAST" in result.err

@@ -90,6 +90,68 @@ async def test_in_warn_mode_the_same_is_stored_and_told_by_validate(mongodb_uri:
         assert stored == [("information", ""), *told]
 
 
+@pytest.mark.parametrize("type", ["batch", "transaction"])
+async def test_each_entry_that_was_stored_tells_its_warnings_when_asked(
+    mongodb_uri: str, database: str, type: str
+) -> None:
+    nameless = {"resourceType": "Patient", "gender": "male"}
+    nowhere = {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": "Patient/nobody"}}
+    sent = bundle(
+        type, entry("POST", "Basic", nowhere), entry("POST", "Patient", nameless), entry("GET", "Patient?_id=x")
+    )
+    async with serving(mongodb_uri, database, profiles="warn") as client:
+        plain = (await client.post("/fhir", json=sent)).json()
+        assert not any("outcome" in row["response"] for row in plain["entry"])
+        asked = (await client.post("/fhir", json=sent, headers={"Prefer": "return=OperationOutcome"})).json()
+        first, second, third = (row["response"] for row in asked["entry"])
+        assert (first["status"], second["status"]) == ("201 Created", "201 Created")
+        assert "outcome" not in first
+        assert "outcome" not in third
+        told = {(issue["severity"], *issue["expression"]) for issue in second["outcome"]["issue"]}
+        assert ("warning", "Bundle.entry[1].resource.birthDate") in told
+        assert {severity for severity, _ in told} == {"warning"}
+
+
+async def test_a_transaction_tells_what_the_store_and_the_terminology_answered(client: httpx.AsyncClient) -> None:
+    await client.post("/fhir/StructureDefinition", json=OF_NAMED)
+    site = {"coding": [{"system": "http://example.org/legs", "code": "left"}]}
+    declared = dose("Patient/x", meta={"profile": [f"{BASE}/of-named"]}, site=site)
+    sent = bundle("transaction", entry("POST", "Patient", PATIENT), entry("POST", "Immunization", declared))
+    answer = await client.post("/fhir", json=sent, headers={"Prefer": "return=OperationOutcome"})
+    [issue] = answer.json()["entry"][1]["response"]["outcome"]["issue"]
+    assert (issue["severity"], issue["expression"]) == ("warning", ["Bundle.entry[1].resource.site"])
+
+
+# FHIR_PROFILES, FHIR_PROFILES_AT_LEAST, what a request prefers; what becomes of a person without a name.
+PREFERRED = [
+    ("off", None, "enforce", 422, "enforce"),
+    ("off", None, "off", 201, "off"),
+    ("warn", None, "off", 201, None),
+    ("enforce", None, "warn", 422, None),
+    ("enforce", "warn", "warn", 201, "warn"),
+    ("enforce", "warn", "off", 201, None),
+    ("off", "enforce", "off", 201, "off"),
+    ("enforce", "off", "sometimes", 422, None),
+]
+
+
+@pytest.mark.parametrize(("setting", "least", "preferred", "status", "applied"), PREFERRED, ids=map(str, PREFERRED))
+async def test_a_request_may_be_stricter_than_the_settings_and_laxer_only_where_they_let_it(
+    mongodb_uri: str,
+    database: str,
+    setting: str,
+    least: str | None,
+    preferred: str,
+    status: int,
+    applied: str | None,
+) -> None:
+    async with serving(mongodb_uri, database, profiles=setting, profiles_at_least=least) as client:
+        nameless = {"resourceType": "Patient", "gender": "male"}
+        answer = await client.post("/fhir/Patient", json=nameless, headers={"Prefer": f"profiles={preferred}"})
+        assert answer.status_code == status
+        assert answer.headers.get("preference-applied") == (f"profiles={applied}" if applied else None)
+
+
 async def test_the_profiles_of_a_type_can_be_chosen(mongodb_uri: str, database: str) -> None:
     vitals = ("http://hl7.org/fhir/StructureDefinition/vitalsigns",)
     async with serving(mongodb_uri, database, profiles="enforce", type_profiles=vitals) as client:
