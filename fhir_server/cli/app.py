@@ -23,7 +23,7 @@ class Row(NamedTuple):
 COMMANDS = {
     "serve": Row("serving", "serve", "Serve FHIR below /fhir and certificates below /certificates."),
     "load": Row(
-        "loading", "load", "Load data into a running server, and tell what was stored, what was not, and how many break each rule."
+        "loading", "load", "Load data into a running server, and tell what was stored and how many break each rule."
     ),
     "validate": Row(
         "data", "validate", "Check files without a server: against R4 and every profile that meta.profile declares."

@@ -62,7 +62,7 @@ def load(
         Path | None, typer.Option(help="File (JSON) for what was stored and how many resources break each rule.")
     ] = None,
 ) -> None:
-    """Load data into a running server, and tell what was stored, what was not, and how many break each rule.
+    """Load data into a running server, and tell what was stored and how many break each rule.
 
     Resources with an id are stored under it (loading twice changes nothing); others get new ids.
     A transaction Bundle is stored whole or not at all. Waits while the server is busy. Stopped with Ctrl-C it ends
