@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 ES256, PS256 = -7, -37  # https://www.iana.org/assignments/cose/cose.xhtml#algorithms
@@ -24,6 +23,8 @@ SMALLEST_RSA = 2048  # bits; HCERT 3.3.2 allows no shorter key
 PrivateKey = EllipticCurvePrivateKey | RSAPrivateKey
 PublicKey = EllipticCurvePublicKey | RSAPublicKey
 
+_HALF = 32  # bytes of r, and of s, on P-256
+_SEQUENCE, _INTEGER = 0x30, 0x02  # https://www.itu.int/rec/T-REC-X.690
 _SHA256 = SHA256()
 _ECDSA = ECDSA(_SHA256)
 _PSS = PSS(MGF1(_SHA256), salt_length=32)
@@ -44,8 +45,7 @@ def sign(key: PrivateKey, data: bytes) -> bytes:
     """Return the COSE signature of `data`: r and s in 64 bytes, or the RSA-PSS signature with a salt of 32 bytes."""
     match key:
         case EllipticCurvePrivateKey():
-            r, s = decode_dss_signature(key.sign(data, _ECDSA))
-            return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+            return _fixed(key.sign(data, _ECDSA))
         case RSAPrivateKey():
             return key.sign(data, _PSS, _SHA256)
         case _:
@@ -59,8 +59,7 @@ def verifies(key: PublicKey, signature: bytes, data: bytes) -> bool:
             case EllipticCurvePublicKey():
                 if len(signature) != 64:
                     return False
-                r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-                key.verify(encode_dss_signature(r, s), data, _ECDSA)
+                key.verify(_der(signature), data, _ECDSA)
             case RSAPublicKey():
                 key.verify(signature, data, _PSS, _SHA256)
             case _:
@@ -68,3 +67,24 @@ def verifies(key: PublicKey, signature: bytes, data: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _fixed(signature: bytes) -> bytes:
+    """Return r and s in 32 bytes each, of a signature as OpenSSL writes it: SEQUENCE (INTEGER r, INTEGER s), DER."""
+    second = 4 + signature[3]
+    r, s = signature[4:second], signature[second + 2 :]
+    return r[-_HALF:].rjust(_HALF, b"\0") + s[-_HALF:].rjust(_HALF, b"\0")
+
+
+def _der(signature: bytes) -> bytes:
+    """Invert `_fixed`."""
+    r, s = _integer(signature[:_HALF]), _integer(signature[_HALF:])
+    return bytes((_SEQUENCE, len(r) + len(s))) + r + s
+
+
+def _integer(number: bytes) -> bytes:
+    """Return an unsigned number of at most 127 bytes as a DER INTEGER: no byte too many, the first below 0x80."""
+    shortest = number.lstrip(b"\0")
+    if not shortest or shortest[0] & 0x80:
+        shortest = b"\0" + shortest
+    return bytes((_INTEGER, len(shortest))) + shortest

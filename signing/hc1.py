@@ -5,6 +5,7 @@ https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import compress
 
@@ -39,12 +40,9 @@ def issue(
 
     It never outlives the certificate of `key`; raise Refused when that does not cover `now`.
     """
-    issued = now.astimezone(UTC).replace(microsecond=0)
-    expires = expiry(issued, key) if until is None else max(issued, min(until.astimezone(UTC), key.signer.not_after))
-    if not key.valid_at(issued):
-        raise _not_covered(issued, key)
-    message = cose.sign(key, cwt.encode(payload, issuer, int(issued.timestamp()), int(expires.timestamp()), kind))
-    return Issued(_text(message), key.kid, issued, expires, message[-key.signature_size :])
+    period = _period(now, until, key.signer.not_before, key.signer.not_after)
+    message = cose.sign(key, cwt.encode(payload, issuer, *period.seconds, kind))
+    return Issued(_text(message), key.kid, period.issued, period.expires, message[-key.signature_size :])
 
 
 def expiry(issued: datetime, key: SigningKey) -> datetime:
@@ -52,13 +50,35 @@ def expiry(issued: datetime, key: SigningKey) -> datetime:
 
     Raise Refused when that certificate does not cover `issued`.
     """
-    if not key.valid_at(issued):
-        raise _not_covered(issued, key)
+    return _end(issued, key.signer.not_before, key.signer.not_after)
+
+
+class _Period(NamedTuple):
+    """From when to when a certificate is valid; in seconds since 1970, too."""
+
+    issued: datetime
+    expires: datetime
+    seconds: tuple[int, int]
+
+
+@lru_cache(maxsize=64)  # thousands are issued at one moment
+def _period(now: datetime, until: datetime | None, not_before: datetime, not_after: datetime) -> _Period:
+    issued = now.astimezone(UTC).replace(microsecond=0)
+    expires = _end(issued, not_before, not_after)
+    if until is not None:
+        expires = max(issued, min(until.astimezone(UTC), not_after))
+    return _Period(issued, expires, (int(issued.timestamp()), int(expires.timestamp())))
+
+
+def _end(issued: datetime, not_before: datetime, not_after: datetime) -> datetime:
+    if not not_before <= issued <= not_after:
+        period = f"{not_before.isoformat()} to {not_after.isoformat()}"
+        raise Refused("signer-not-valid", f"the signer's certificate covers {period}, not {issued.isoformat()}")
     try:
         later = issued.replace(year=issued.year + VALIDITY)
     except ValueError:  # 29 February
         later = issued.replace(year=issued.year + VALIDITY, day=28)
-    return min(later, key.signer.not_after)
+    return min(later, not_after)
 
 
 def encode(
@@ -75,11 +95,6 @@ def encode(
 
 def _text(message: bytes) -> str:
     return PREFIX + base45.encode(compress(message, 9))
-
-
-def _not_covered(moment: datetime, key: SigningKey) -> Refused:
-    period = f"{key.signer.not_before.isoformat()} to {key.signer.not_after.isoformat()}"
-    return Refused("signer-not-valid", f"the signer's certificate covers {period}, not {moment.isoformat()}")
 
 
 def unprefix(text: str) -> str:

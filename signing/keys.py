@@ -24,6 +24,7 @@ from signing.trust import DocumentSigner, TrustList, document_signer
 KEY_SUFFIX, CERTIFICATE_SUFFIX, TOKEN_SUFFIX = ".key.pem", ".cert.pem", ".pkcs11.json"
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _ALGORITHM, _KID = 1, 4  # labels of COSE headers
+_IN_MEMORY = (EllipticCurvePrivateKey, RSAPrivateKey)
 
 
 class State(StrEnum):
@@ -69,9 +70,7 @@ class SigningKey:
     def sign(self, data: bytes) -> bytes:
         """Return the COSE signature of `data`."""
         key = self.private_key
-        if isinstance(key, EllipticCurvePrivateKey | RSAPrivateKey):
-            return algorithms.sign(key, data)
-        return key.cose_signature(data)
+        return algorithms.sign(key, data) if isinstance(key, _IN_MEMORY) else key.cose_signature(data)
 
 
 def signing_key(private_key: PrivateKey, certificate: bytes, state: State = State.CURRENT) -> SigningKey:

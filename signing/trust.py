@@ -153,16 +153,15 @@ class TrustList:
 
     def vouched(self, certificate: bytes) -> DocumentSigner | None:
         """Return the signer of a certificate that is listed itself, or was signed by a listed authority; else None."""
-        listed = next((signer for signer in self.signers if signer.certificate == certificate), None)
+        listed = self._by_certificate.get(certificate)
         if listed or not self.authorities:
             return listed
         try:
-            below = x509.load_der_x509_certificate(certificate)
             signer = document_signer(certificate)
-        except (ValueError, Refused):
+        except Refused:
             return None
         for above in self.authorities:
-            if above.country == signer.country and _issued(below, above):
+            if above.country == signer.country and _issued(certificate, above.certificate):
                 return signer
         return None
 
@@ -178,6 +177,10 @@ class TrustList:
                 kid = jwk.thumbprint(signer.public_key)
                 for origin in signer.origins or (() if kid in pinned else (None,)):
                     yield CardKey(kid, signer.public_key, origin, None, signer)
+
+    @cached_property
+    def _by_certificate(self) -> dict[bytes, DocumentSigner]:
+        return {signer.certificate: signer for signer in reversed(self.signers)}
 
     @cached_property
     def _by_thumbprint(self) -> dict[str, tuple[CardKey, ...]]:
@@ -218,10 +221,14 @@ class TrustList:
         return sha256(self.json.encode()).hexdigest()
 
 
-def _issued(below: x509.Certificate, above: Authority) -> bool:
-    """Return whether `above` signed the certificate `below`, by name and by signature."""
+@lru_cache(
+    maxsize=4096
+)  # a signer is met again and again; whether its certificate is valid on a day is asked elsewhere
+def _issued(certificate: bytes, authority: bytes) -> bool:
+    """Return whether the holder of the one DER certificate signed the other, by name and by signature."""
     try:
-        below.verify_directly_issued_by(x509.load_der_x509_certificate(above.certificate))
+        above = x509.load_der_x509_certificate(authority)
+        x509.load_der_x509_certificate(certificate).verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

@@ -33,13 +33,13 @@ def digest(immunization: Mapping[str, Any]) -> str:
 
 def person(patient: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a Patient that certificates state, and whether the record was merged into another one."""
-    merged = [link.get("other") for link in patient.get("link", ()) if link.get("type") == _REPLACED]
-    return {"name": names.choose(patient.get("name", ())), "birthDate": patient.get("birthDate"), "merged": merged}
+    name = names.choose(patient.get("name", ()))
+    return {"name": name, "birthDate": patient.get("birthDate"), "merged": _merged(patient)}
 
 
 def require_own_record(patient: Mapping[str, Any]) -> None:
     """Raise Unprocessable when this record was merged into another one, which is the person's now."""
-    if merged := person(patient)["merged"]:
+    if merged := _merged(patient):
         name = str(next((other.get("reference") for other in merged if isinstance(other, Mapping)), "?"))
         en = f"This record was merged into {name}: issue the certificate there"
         vi = f"Hồ sơ này đã được hợp nhất vào {name}: hãy cấp chứng nhận tại hồ sơ đó"
@@ -58,3 +58,8 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any] | None) -> str | None
     if before == after:
         return None
     return "person-merged" if before["merged"] != after["merged"] else "person-corrected"
+
+
+def _merged(patient: Mapping[str, Any]) -> list[Any]:
+    """Return the records that this one was merged into."""
+    return [link.get("other") for link in patient.get("link", ()) if link.get("type") == _REPLACED]

@@ -35,6 +35,7 @@ _LETTERS = str.maketrans(
     }
 )
 _FOREIGN, _FILLERS = re.compile("[^A-Z<]"), re.compile("<+")
+_REMEMBERED = 0x2000  # code points below it: all letters of Latin scripts
 _USES = ("official", "usual", None, "nickname", "temp", "anonymous")  # in the order of preference; old names never
 
 
@@ -47,10 +48,23 @@ class Name(NamedTuple):
     gnt: str
 
 
+class _Passport(dict[int, str]):
+    """What each composed letter becomes, found when it is met first: millions of names have a few hundred letters."""
+
+    def __missing__(self, letter: int) -> str:
+        found = _FOREIGN.sub("", normalize("NFD", chr(letter).upper().translate(_LETTERS)))
+        if letter < _REMEMBERED:
+            self[letter] = found
+        return found
+
+
+_PASSPORT = _Passport()
+
+
 def transliterate(text: str) -> str:
     """Return `text` in A–Z with `<` for spaces and hyphens, apostrophes dropped, at most 80 characters."""
-    letters = normalize("NFD", normalize("NFKC", text).upper().translate(_LETTERS))
-    return _FILLERS.sub("<", _FOREIGN.sub("", letters)).strip("<")[:LONGEST].rstrip("<")
+    letters = normalize("NFKC", text).translate(_PASSPORT)
+    return _FILLERS.sub("<", letters).strip("<")[:LONGEST].rstrip("<")
 
 
 def choose(names: Sequence[Mapping[str, Any]]) -> Name | None:

@@ -4,6 +4,7 @@ https://github.com/ehn-dcc-development/eu-dcc-valuesets — Annex A says which c
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from signing import values
@@ -16,6 +17,9 @@ _CVX_OF_NO_PRODUCT: Final = frozenset({"213", "500", "504"})
 
 # Doses of the primary series by product, where it is not two (summaries of product characteristics; WHO).
 _PRIMARY_SERIES: Final = {"EU/1/20/1525": 1, "Sputnik-Light": 1, "Convidecia": 1, "Abdala": 3}
+
+
+_Coding = tuple[str, str]  # system and code
 
 
 class Product(NamedTuple):
@@ -33,10 +37,25 @@ def vaccines(concept: Mapping[str, Any]) -> tuple[Vaccine, ...]:
 
     Codings that contradict each other mean nothing. ATC is not asked: it names groups, never a product.
     """
+    return _vaccines(_codings(concept))
+
+
+def product(concept: Mapping[str, Any], target: str) -> Product | None:
+    """Return the one product with DCC codes for `target` that a vaccineCode means; None when none or several."""
+    return _product(_codings(concept), target)
+
+
+def _codings(concept: Mapping[str, Any]) -> tuple[_Coding, ...]:
+    """Return the codings that can name a product."""
+    found = ((coding.get("system"), coding.get("code")) for coding in concept.get("coding", ()))
+    return tuple((system, code) for system, code in found if system in (PRODUCT, CVX) and isinstance(code, str))
+
+
+@lru_cache(maxsize=4096)  # a country uses a few dozen
+def _vaccines(codings: tuple[_Coding, ...]) -> tuple[Vaccine, ...]:
     possible: dict[str, Vaccine] | None = None
-    for coding in concept.get("coding", ()):
-        system, code = coding.get("system"), coding.get("code")
-        if system not in (PRODUCT, CVX) or (system == CVX and code in _CVX_OF_NO_PRODUCT):
+    for system, code in codings:
+        if system == CVX and code in _CVX_OF_NO_PRODUCT:
             continue
         found = {vaccine.id: vaccine for vaccine in by_coding(system, code)}
         if found:
@@ -44,9 +63,9 @@ def vaccines(concept: Mapping[str, Any]) -> tuple[Vaccine, ...]:
     return tuple((possible or {}).values())
 
 
-def product(concept: Mapping[str, Any], target: str) -> Product | None:
-    """Return the one product with DCC codes for `target` that a vaccineCode means; None when none or several."""
-    coded = {vaccine.dcc for vaccine in vaccines(concept)}
+@lru_cache(maxsize=4096)
+def _product(codings: tuple[_Coding, ...], target: str) -> Product | None:
+    coded = {vaccine.dcc for vaccine in _vaccines(codings)}
     if len(coded) != 1 or (dcc := coded.pop()) is None or dcc.tg != target:
         return None
     rule = values.product(dcc.mp)

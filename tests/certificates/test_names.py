@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fhir_server.certificates import names as module
 from fhir_server.certificates.names import Name, choose, transliterate
 
 
@@ -105,3 +106,10 @@ def test_chooses_and_splits_the_name(names: list[dict[str, Any]], expected: tupl
 )
 def test_without_a_name_to_certify_there_is_none(names: list[dict[str, Any]]) -> None:
     assert choose(names) is None
+
+
+@given(st.text(max_size=40) | st.text(alphabet="ÁáĐđÅåẞßŒæ Ơ\u0301\u030a\u031b\u1ee3-'", max_size=40))
+def test_letter_by_letter_a_name_becomes_what_it_becomes_as_a_whole(text: str) -> None:
+    whole = normalize("NFD", normalize("NFKC", text).upper().translate(module._LETTERS))
+    expected = re.sub("<+", "<", re.sub("[^A-Z<]", "", whole)).strip("<")[:80].rstrip("<")
+    assert transliterate(text) == expected
