@@ -67,7 +67,7 @@ def _chosen(properties: list[str]) -> Scalar | None:
     if len(properties) != 1:
         return None
     (name,) = properties
-    return lambda item, around: _child(item, name)
+    return lambda item, around: UNSURE if type(item) is dict and item.get(name, "") is None else _child(item, name)
 
 
 def _called(found: Scalar | None, function: Call) -> Scalar | None:

@@ -5,8 +5,7 @@ https://hl7.org/fhirpath/N1/#boolean-logic · https://hl7.org/fhirpath/N1/#filte
 Each shape yields what the general closures of `evaluation` yield; every other shape is left to them.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhir_server.fhirpath import calls, functions, scalars
@@ -19,6 +18,14 @@ from fhir_server.fhirpath.syntax import Binary, Call, Literal, Member, Node, Ste
 
 Test = Callable[[Any, Around], bool]
 General = Callable[[Node, Names], Evaluate]  # the compiler of everything
+
+# Functions of a text and a constant one: the constant → whether it is so of a text
+TEXTUAL: Mapping[str, Callable[[str], Callable[[str], bool]]] = {
+    "contains": lambda part: lambda text: part in text,
+    "startsWith": lambda part: lambda text: text.startswith(part),
+    "endsWith": lambda part: lambda text: text.endswith(part),
+    "matches": lambda part: _search(part),
+}
 
 PRESENT = frozenset({bool, dict, int, str})  # types of what is there
 WITH_EXTRAS = (
@@ -40,10 +47,10 @@ def compile(node: Node, names: Names, general: General) -> Truth:
             return lambda item, around: value
         case Call("iif", (condition, then, otherwise)):
             return _iif(*(compile(part, names, general) for part in (condition, then, otherwise)))
-        case Call("matches", (Literal(str(pattern)),)) | Step(This(), Call("matches", (Literal(str(pattern)),))):
-            return _matches(pattern, general(node, names))
-        case Step(source, Call("contains" | "startsWith" | "endsWith" as name, (Literal(str(part)),))):
-            return _textual(functions.TEXTUAL[name], part, values(source, names, general))
+        case Call(name, (Literal(str(part)),)) if name in TEXTUAL:
+            return _textual(name, part, _scalar(This(), names, general), general(node, names))
+        case Step(source, Call(name, (Literal(str(part)),))) if name in TEXTUAL:
+            return _textual(name, part, _scalar(source, names, general), general(node, names))
         case Step(source, Call("not", ())):
             return _not(compile(source, names, general))
         case Step(source, Call("exists" | "empty" | "all" as name, arguments)) if len(arguments) <= 1:
@@ -267,19 +274,25 @@ def _comparison(operator: str, one: Callable[[Any, Around], Values], other: Call
     return compares
 
 
-def _textual(function: Callable[[str, Any], Values], part: str, found: Callable[[Any, Around], Values]) -> Truth:
+def _textual(name: str, part: str, found: Scalar | None, general: Evaluate) -> Truth:
+    """Compile `contains`, `matches` and their like of one text; `general` has refused what is no regular expression."""
+    if found is None:
+        return lambda item, around: logical(general([item], around))
+    says, value_of = TEXTUAL[name](part), found
+
     def holds(item: Any, around: Around) -> bool | None:
-        given = found(item, around)
-        return logical(function(given[0], part)) if given and type(given[0]) is str else None
+        value = value_of(item, around)
+        if type(value) is str:
+            return says(value)
+        return logical(general([item], around)) if value is UNSURE else None
 
     return holds
 
 
+def _search(pattern: str) -> Callable[[str], bool]:
+    search = functions.anchored(pattern)
+    return lambda text: search(text) is not None
+
+
 def _iif(condition: Truth, then: Truth, otherwise: Truth) -> Truth:
     return lambda item, around: then(item, around) if condition(item, around) is True else otherwise(item, around)
-
-
-def _matches(pattern: str, general: Evaluate) -> Truth:
-    """Compile `matches` of the item itself; `general` has refused what is no regular expression."""
-    search: Callable[[str], re.Match[str] | None] = functions.anchored(pattern)  # type: ignore[assignment]
-    return lambda item, around: search(item) is not None if type(item) is str else None
