@@ -4,14 +4,13 @@ Decision 5772/QĐ-BYT (2021): a new code is made before the old one ends, withou
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from fhir_server.certificates import attested
 from fhir_server.certificates.doses import Dose
-from fhir_server.certificates.formats import FORMATS, Issuer, Order, Written
+from fhir_server.certificates.formats import FORMATS, Content, Issuer, Order
 from fhir_server.outcome import Unprocessable
 from signing import uvci
 
@@ -26,46 +25,57 @@ class Held(NamedTuple):
     expires: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A Patient, the doses, and the newest certificate of each dose and format."""
+class Person(NamedTuple):
+    """A Patient and the doses, whatever their status."""
 
     patient: dict[str, Any]
     immunizations: Sequence[dict[str, Any]]
-    held: Mapping[tuple[str, str], Held]
+
+
+class Attested(NamedTuple):
+    """What a certificate of this format would attest today; the latest dose is the last."""
+
+    person: Person
+    format: str
+    doses: tuple[Dose, ...]
+
+    @property
+    def dose(self) -> str:
+        """Return the id of the latest dose, by which the certificate is found again."""
+        return str(self.doses[-1].immunization.get("id"))
 
 
 class Due(NamedTuple):
-    """A certificate to be issued: of these doses, in the place of `replaces`."""
+    """A certificate to be issued, in the place of `replaces`."""
 
-    format: str
-    doses: tuple[Dose, ...]
+    of: Attested
     replaces: str | None
 
 
-def due(person: Person, formats: Sequence[str], target: str | None, now: datetime) -> list[Due]:
-    """Return what is to be issued; raise Unprocessable when the person has no dose that counts.
+def attest(person: Person, format: str, target: str | None) -> Attested:
+    """Return what can be certified; raise Unprocessable when it is no record of its own or has no dose that counts."""
+    attested.require_own_record(person.patient)
+    return Attested(person, format, tuple(FORMATS[format].attest(target, person.immunizations)))
 
-    A certificate is due when the latest dose has none, when it was superseded by a correction, or when it ends soon.
+
+def due(wanted: Attested, held: Held | None, now: datetime) -> Due | None:
+    """Return what is to be issued beside or after the newest certificate on the latest dose; None: nothing.
+
+    A certificate is due when that dose has none, when it was superseded by a correction, or when it ends soon.
     A revoked one is not: somebody took it back, and somebody decides about a new one.
     """
-    attested.require_own_record(person.patient)
-    found = []
-    for code in formats:
-        counted = FORMATS[code].attest(target, person.immunizations)
-        held = person.held.get((str(counted[-1].immunization.get("id")), code))
-        if held is None:
-            found.append(Due(code, tuple(counted), None))
-        elif held.standing == "superseded" or (held.standing == "valid" and held.expires < now + HORIZON):
-            found.append(Due(code, tuple(counted), held.id))
-    return found
+    if held is None:
+        return Due(wanted, None)
+    if held.standing == "superseded" or (held.standing == "valid" and held.expires < now + HORIZON):
+        return Due(wanted, held.id)
+    return None
 
 
-def issue(wanted: Due, person: Person, target: str | None, issuer: Issuer, now: datetime) -> tuple[str, Written]:
-    """Return the identifier and the certificate; raise Unprocessable or Refused when it cannot be issued."""
-    identifier = _identifier(wanted, issuer.secret)
-    order = Order(person.patient, person.immunizations, target, identifier, now, doses=wanted.doses)
-    return identifier, FORMATS[wanted.format].write(order, issuer)
+def ordered(wanted: Due, target: str | None, issuer: Issuer, now: datetime) -> Content:
+    """Return what is to be signed; raise Unprocessable when a part of it is missing."""
+    person, format, counted = wanted.of
+    order = Order(person.patient, person.immunizations, target, _identifier(wanted, issuer.secret), now, doses=counted)
+    return FORMATS[format].content(order, issuer)
 
 
 def rules(error: Unprocessable) -> list[str]:
@@ -78,6 +88,5 @@ def _identifier(wanted: Due, secret: bytes) -> str:
 
     Nobody without `secret` can tell whose it is.
     """
-    dose = str(wanted.doses[-1].immunization.get("id"))
-    named = "\0".join((wanted.format, dose, wanted.replaces or ""))
+    named = "\0".join((wanted.of.format, wanted.of.dose, wanted.replaces or ""))
     return uvci.make(hmac.digest(secret, named.encode(), "sha256")[: uvci.RANDOM_BYTES])

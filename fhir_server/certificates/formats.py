@@ -61,71 +61,110 @@ class Written(NamedTuple):
     expires: datetime
 
 
+class Content(NamedTuple):
+    """What is to be signed for an order."""
+
+    order: Order
+    doses: tuple[Dose, ...]  # those it counts, the latest last
+    said: Json  # in the words of the format
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: its media type, and how an order is carried out."""
+    """One format: its media type, and how orders are carried out, first each one's content, then all signatures."""
 
     code: str
     media_type: str
     attest: Callable[[str | None, Sequence[Json]], list[Dose]]  # the doses that it counts; raises Unprocessable
-    write: Callable[[Order, Issuer], Written]
+    content: Callable[[Order, Issuer], Content]  # raises Unprocessable
+    sign: Callable[[Sequence[Content], Issuer], list[Written]]  # of one moment, with one key; raises Refused
     qr: Callable[[str], str] = str  # from the text kept to the text of the QR code
+
+    def write(self, order: Order, issuer: Issuer) -> Written:
+        """Return the certificate that was ordered; raise Unprocessable or Refused when there can be none."""
+        return self.sign([self.content(order, issuer)], issuer)[0]
 
 
 def _dcc_doses(target: str | None, immunizations: Sequence[Json]) -> list[Dose]:
     return dcc.completed(target or dcc.COVID_19, immunizations)
 
 
-def _hc1(order: Order, issuer: Issuer) -> Written:
+def _dcc_content(order: Order, issuer: Issuer) -> Content:
     target = order.target or dcc.COVID_19
-    counted = order.doses or _dcc_doses(target, order.immunizations)
-    payload = dcc.certified(order.patient, counted, target=target, issuer=issuer.name, uvci=order.uvci)
-    key = issuer.keys.signer(order.now, order.algorithm)
-    made = hc1.issue(payload, key, order.now)
-    return _signed(made, key, target, counted, order.uvci)
+    counted = order.doses or tuple(_dcc_doses(target, order.immunizations))
+    said = dcc.certified(order.patient, counted, target=target, issuer=issuer.name, uvci=order.uvci)
+    return Content(order, counted, said)
 
 
-def _icvp(order: Order, issuer: Issuer) -> Written:
-    counted = order.doses or icvp.attested(order.target, order.immunizations)
-    payload = icvp.payload(order.patient, counted, target=order.target, issuer=issuer.name)
-    key = issuer.keys.signer(order.now, order.algorithm)
-    made = hc1.issue(payload, key, order.now, kind=cwt.ICVP)
-    return _signed(made, key, order.target or icvp.YELLOW_FEVER, counted, None)
+def _dcc_signed(contents: Sequence[Content], issuer: Issuer) -> list[Written]:
+    return _signed(contents, issuer, dcc.COVID_19, cwt.DCC)
 
 
-def _signed(made: hc1.Issued, key: SigningKey, disease: str, counted: Sequence[Dose], uvci: str | None) -> Written:
-    found = _hashes(made.signature, uvci, elliptic=key.algorithm == ES256)
-    return Written(made.text, disease, tuple(counted), made.kid.hex(), found, made.issued, made.expires)
+def _icvp_content(order: Order, issuer: Issuer) -> Content:
+    counted = order.doses or tuple(icvp.attested(order.target, order.immunizations))
+    return Content(order, counted, icvp.payload(order.patient, counted, target=order.target, issuer=issuer.name))
 
 
-def _shc(order: Order, issuer: Issuer) -> Written:
-    counted = order.doses or shc.attested(order.target, order.immunizations)
+def _icvp_signed(contents: Sequence[Content], issuer: Issuer) -> list[Written]:
+    return _signed(contents, issuer, icvp.YELLOW_FEVER, cwt.ICVP)
+
+
+def _signed(contents: Sequence[Content], issuer: Issuer, disease: str, kind: int) -> list[Written]:
+    """Sign HC1 certificates; `disease` is what they are against unless their order names another one."""
+    first = contents[0].order
+    key = issuer.keys.signer(first.now, first.algorithm)
+    made = hc1.issue_all([content.said for content in contents], key, first.now, kind=kind)
+    kid, elliptic = key.kid.hex(), key.algorithm == ES256
+    written = []
+    for (order, doses, _), each in zip(contents, made, strict=True):
+        found = _hashes(each.signature, order.uvci if kind == cwt.DCC else None, elliptic=elliptic)
+        written.append(Written(each.text, order.target or disease, doses, kid, found, each.issued, each.expires))
+    return written
+
+
+def _shc_content(order: Order, issuer: Issuer) -> Content:
+    counted = order.doses or tuple(shc.attested(order.target, order.immunizations))
+    return Content(order, counted, shc.bundle(order.patient, counted, identity=order.identity))
+
+
+def _shc_signed(contents: Sequence[Content], issuer: Issuer) -> list[Written]:
+    return [_shc(content, issuer) for content in contents]
+
+
+def _shc(content: Content, issuer: Issuer) -> Written:
+    order = content.order
     key = _elliptic(order, issuer)
     issued = order.now.replace(microsecond=0)
     expires = hc1.expiry(issued, key)
     rid = cards.revocation_identifier(issuer.secret, jwk.thumbprint(key.signer.public_key), order.uvci)
-    bundle = shc.bundle(order.patient, counted, identity=order.identity)
-    made = cards.issue(bundle, key, issued, issuer.url, expires=expires, rid=rid)
+    made = cards.issue(content.said, key, issued, issuer.url, expires=expires, rid=rid)
     found = (rid, *_hashes(jws.parse(made.jws).signature, None))
-    return Written(made.jws, order.target or "", tuple(counted), made.kid, found, made.issued, expires)
+    return Written(made.jws, order.target or "", content.doses, made.kid, found, made.issued, expires)
 
 
-def _vds_nc(order: Order, issuer: Issuer) -> Written:
-    target = order.target or dcc.COVID_19
-    counted = order.doses or _dcc_doses(target, order.immunizations)
+def _vds_nc_content(order: Order, issuer: Issuer) -> Content:
+    counted = order.doses or tuple(_dcc_doses(order.target, order.immunizations))
+    return Content(order, counted, vdsnc.message(order.patient, counted, uvci=order.uvci, issuer=issuer.name))
+
+
+def _vds_nc_signed(contents: Sequence[Content], issuer: Issuer) -> list[Written]:
+    return [_vds_nc(content, issuer) for content in contents]
+
+
+def _vds_nc(content: Content, issuer: Issuer) -> Written:
+    order = content.order
     key = _elliptic(order, issuer)
     issued = order.now.replace(microsecond=0)
-    text = seals.issue(
-        vdsnc.message(order.patient, counted, uvci=order.uvci, issuer=issuer.name), key, order.now, "VNM"
-    )
+    text = seals.issue(content.said, key, order.now, "VNM")
     found = _hashes(seals.parse(text).signature, order.uvci)
-    return Written(text, target, tuple(counted), key.kid.hex(), found, issued, hc1.expiry(issued, key))
+    target = order.target or dcc.COVID_19
+    return Written(text, target, content.doses, key.kid.hex(), found, issued, hc1.expiry(issued, key))
 
 
 def _hashes(signature: bytes, uvci: str | None, *, elliptic: bool = True) -> tuple[str, ...]:
     """Return the hashes by which a certificate is revoked, in Base64, that of the signature first."""
-    found = revocation.hashes(COUNTRY, [uvci] if uvci else [], signature, halved=elliptic)
-    return tuple(b64encode(digest).decode() for _, digest in found)
+    found = revocation.hashes(COUNTRY, (uvci,) if uvci else (), signature, halved=elliptic)
+    return tuple([b64encode(digest).decode() for _, digest in found])
 
 
 def _elliptic(order: Order, issuer: Issuer) -> SigningKey:
@@ -137,9 +176,9 @@ def _elliptic(order: Order, issuer: Issuer) -> SigningKey:
 FORMATS: Final = {
     format.code: format
     for format in (
-        Format("hc1", "text/plain", _dcc_doses, _hc1),
-        Format("shc", cards.MEDIA_TYPE, shc.attested, _shc, cards.numeric),
-        Format("icvp", "text/plain", icvp.attested, _icvp),
-        Format("vds-nc", "application/json", _dcc_doses, _vds_nc),
+        Format("hc1", "text/plain", _dcc_doses, _dcc_content, _dcc_signed),
+        Format("shc", cards.MEDIA_TYPE, shc.attested, _shc_content, _shc_signed, cards.numeric),
+        Format("icvp", "text/plain", icvp.attested, _icvp_content, _icvp_signed),
+        Format("vds-nc", "application/json", _dcc_doses, _vds_nc_content, _vds_nc_signed),
     )
 }

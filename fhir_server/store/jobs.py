@@ -24,6 +24,7 @@ State = Literal["running", "done", "cancelled"]
 LEASE = timedelta(seconds=60)
 PARTS = 32
 _SAMPLED = 40  # ids looked at for each part
+_AT_ONCE = 100_000  # documents in the first answer of a query, which otherwise has 101 of them
 _AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 _HIGHEST = "\U0010ffff"  # above every id
 
@@ -125,17 +126,22 @@ class Jobs:
         """Return id, sequence and content of up to `limit` current resources above `after`, by id, to `high`."""
         condition = {"_id": {"$gt": after, "$lte": high}, "d": {"$exists": False}}
         with answering():
-            found = await self._database[type].find(condition, {"s": 1, "raw": 1}).sort("_id", 1).limit(limit).to_list()
+            cursor = self._database[type].find(condition, {"s": 1, "raw": 1}).sort("_id", 1).limit(limit)
+            found = await cursor.batch_size(limit + 1).to_list()
         return [(row["_id"], row["s"], row["raw"]) for row in found]
+
+    async def of_patients(self, type: str, entries: Sequence[str]) -> list[tuple[str, int, bytes, str | None]]:
+        """Return id, sequence, content and patient (id) of every current resource that has one of `entries`."""
+        with answering():
+            cursor = self._database[type].find({"ix": {"$in": list(entries)}}, {"s": 1, "raw": 1, "p": 1})
+            found = await cursor.batch_size(_AT_ONCE).to_list()
+        return [(row["_id"], row["s"], row["raw"], row.get("p")) for row in found]
 
     async def sequences(self, type: str, ids: Sequence[str]) -> dict[str, int]:
         """Return the sequence of the current version of each of `ids` that is not deleted."""
+        condition = {"_id": {"$in": list(ids)}, "d": {"$exists": False}}
         with answering():
-            found = (
-                await self._database[type]
-                .find({"_id": {"$in": list(ids)}, "d": {"$exists": False}}, {"s": 1})
-                .to_list()
-            )
+            found = await self._database[type].find(condition, {"s": 1}).batch_size(_AT_ONCE).to_list()
         return {row["_id"]: row["s"] for row in found}
 
     async def _bounds(self, type: str) -> list[str]:

@@ -17,6 +17,7 @@ from fhir_server.operations import issue_due
 from fhir_server.server import Context, Server, start
 from fhir_server.settings import Settings
 from fhir_server.web.fhir import context
+from signing import reading
 from tests.http.persons import covid, issued, person, recorded
 from tests.http.serving import serving
 
@@ -86,6 +87,62 @@ async def test_everybody_who_is_due_gets_one_certificate_and_only_one(client: ht
         assert certificate["status"] == "valid"
         picture = await client.get(f"/certificates/{certificate['identifier']}/qr.svg")
         assert picture.status_code == 200
+
+
+async def test_people_are_taken_page_by_page(
+    client: httpx.AsyncClient, other: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issue_due, "PAGE", 2)
+    ids = await people(client, 7)
+    ctx = context(other, "", {})
+    job = await issue_due.begin(ctx, ("hc1",), None)
+    await issue_due.work(ctx, job, "a", lambda: ctx.now)
+    progress = await other.store.jobs.progress(job.id)
+    assert progress is not None
+    assert (progress.state, progress.counts["people"], progress.counts["issued"]) == ("done", 7, 7)
+    for id in ids:
+        [certificate] = parts(await client.get(f"/fhir/Patient/{id}/$certificates"))
+        said = await client.post("/certificates/verify", json={"certificate": await text_of(client, certificate)})
+        assert (said.json()["valid"], said.json()["content"]["v"][0]["ci"]) == (True, certificate["identifier"])
+        assert said.json()["content"]["v"][0]["dn"] == 2
+
+
+async def text_of(client: httpx.AsyncClient, certificate: Json) -> str:
+    """Return the text of a certificate, read from its picture."""
+    picture = await client.get(f"/certificates/{certificate['identifier']}/qr.png")
+    [text] = reading.certificates(picture.content)
+    return text
+
+
+async def test_of_several_formats_each_is_issued_to_whom_it_is_for(client: httpx.AsyncClient) -> None:
+    [id] = await people(client, 1)
+    done = await finished(client, format="shc,icvp,hc1,vds-nc")
+    assert (done["people"], done["issued"], done["icvp-no-dose"]) == (1, 3, 1)
+    found = parts(await client.get(f"/fhir/Patient/{id}/$certificates"))
+    assert sorted(row["format"] for row in found) == ["hc1", "shc", "vds-nc"]
+
+
+async def test_a_certificate_whose_dose_is_corrected_while_it_is_signed_is_withdrawn(
+    client: httpx.AsyncClient, other: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The correction is stored between the reading of the dose and the storing of the certificate."""
+    corrected, untouched = await people(client, 2)
+    add = other.store.register.add
+
+    async def after_a_correction(certificates: Any) -> set[str]:
+        rows = (await client.get(f"/fhir/Immunization?patient={corrected}&date=2021-09-11")).json()["entry"]
+        changed = {**rows[0]["resource"], "lotNumber": "ANOTHER"}
+        assert (await client.put(f"/fhir/Immunization/{changed['id']}", json=changed)).status_code == 200
+        return await add(certificates)
+
+    monkeypatch.setattr(other.store.register, "add", after_a_correction)
+    ctx = context(other, "", {})
+    await issue_due.work(ctx, await issue_due.begin(ctx, ("hc1",), None), "a", lambda: ctx.now)
+    states = [
+        [(row["status"], row.get("reason")) for row in parts(await client.get(f"/fhir/Patient/{id}/$certificates"))]
+        for id in (corrected, untouched)
+    ]
+    assert states == [[("superseded", "dose-corrected")], [("valid", None)]]
 
 
 async def test_two_processes_at_once_issue_nothing_twice(client: httpx.AsyncClient, other: Server) -> None:

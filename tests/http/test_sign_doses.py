@@ -313,3 +313,25 @@ async def test_a_verification_says_who_and_how(client: httpx.AsyncClient, method
         rows.append({"name": "method", "valueCode": method})
     body = {"resourceType": "Parameters", "parameter": rows}
     assert (await client.post(f"/fhir/Immunization/{dose}/$verify-dose", json=body)).status_code == 400
+
+
+async def test_issuing_for_everybody_certifies_signed_doses_only(client: httpx.AsyncClient) -> None:
+    signed, unsigned, altered, half = [await recorded(client) for _ in range(4)]
+    second = {**covid(half, "2021-09-11", 2), "id": f"{half}-2", "performer": performed_by("f1")}
+    assert (await client.put(f"/fhir/Immunization/{half}-2", json=second)).status_code == 201
+    signer = ROOT.signer(MINE)
+    for dose in (signed, altered, half):
+        assert (await keep(client, dose, signer.sign(await input_of(client, dose)))).status_code == 200
+    current = (await client.get(f"/fhir/Immunization/{altered}")).json()
+    assert (await client.put(f"/fhir/Immunization/{altered}", json={**current, "lotNumber": "X"})).status_code == 200
+    begun = await client.post("/fhir/$issue-due-certificates", headers={"prefer": "respond-async"})
+    while (told := await client.get(begun.headers["content-location"])).status_code == 202:
+        pass
+    counts = {row["name"]: row.get("valueInteger") for row in told.json()["parameter"]}
+    assert counts["dose-unsigned"] is not None
+    assert counts["dose-unsigned"] >= 3
+    found = {
+        id: len((await client.get(f"/fhir/Patient/{id}/$certificates")).json().get("parameter", ()))
+        for id in (signed, unsigned, altered, half)
+    }
+    assert found == {signed: 1, unsigned: 0, altered: 0, half: 0}
