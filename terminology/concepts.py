@@ -7,7 +7,7 @@ Two properties of this server's own say when a concept holds: `validFrom` and `v
 
 import calendar
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -142,30 +142,73 @@ def _value(row: Json) -> str | None:
     return None if value is None else str(value)
 
 
-def concepts(resources: Iterable[Json]) -> list[Concept]:
-    """Return the concepts of a code system, in order; parts (`content`: fragment) may be several resources.
+def concepts(resources: Sequence[Json]) -> list[Concept]:
+    """Return the concepts of a code system, in order; parts (`content`: fragment) may be several resources."""
+    hierarchy = Hierarchy()
+    for resource in resources:
+        hierarchy.add(resource)
+    return [concept for resource in resources for concept in hierarchy.concepts(resource)]
+
+
+def number(resource: Json) -> int:
+    """Return how many concepts a code system has, however they are nested."""
+    return sum(1 for _ in _flat(resource.get("concept", ()), None))
+
+
+class Hierarchy:
+    """Where the codes of one code system stand: it is told all parts before it makes the concepts of any, in order.
 
     A concept is below those that it is nested in and those that a property `parent` (or their `child`) names.
     """
-    rows: dict[str, Json] = {}
-    parents: dict[str, list[str]] = {}
-    for resource in resources:
+
+    def __init__(self) -> None:
+        self._order: dict[str, int] = {}  # of every code that is named
+        self._above: list[tuple[int, ...]] = []  # by that order: what is right above
+        self._codes: list[str] = []
+        self._made: set[int] = set()
+
+    def add(self, resource: Json) -> None:
+        """Take note of the codes of a part."""
         for json, above in _flat(resource.get("concept", ()), None):
             code = json["code"]
-            rows.setdefault(code, json)
-            known = parents.setdefault(code, [])
-            known += [above] if above is not None else []
+            self._place(code)
+            if above is not None:
+                self._put(code, above)
             for name, value in _links(json):
-                if name == PARENT:
-                    known.append(value)
-                else:
-                    parents.setdefault(value, []).append(code)
-    unique = {code: tuple(dict.fromkeys(above)) for code, above in parents.items()}
-    ancestors = _ancestors(unique)
-    return [
-        Concept(json, order, unique[code], ancestors.get(code, frozenset()))
-        for order, (code, json) in enumerate(rows.items())
-    ]
+                self._put(*((code, value) if name == PARENT else (value, code)))
+
+    def _place(self, code: str) -> int:
+        place = self._order.setdefault(code, len(self._codes))
+        if place == len(self._codes):
+            self._codes.append(code)
+            self._above.append(())
+        return place
+
+    def _put(self, code: str, above: str) -> None:
+        low, high = self._place(code), self._place(above)
+        if high not in self._above[low]:
+            self._above[low] += (high,)
+
+    def concepts(self, resource: Json) -> Iterator[Concept]:
+        """Yield the concepts of the part that comes next; of those with the same code only the first."""
+        for json, _ in _flat(resource.get("concept", ()), None):
+            place = self._order[json["code"]]
+            if place not in self._made:
+                self._made.add(place)
+                parents = tuple(self._codes[up] for up in self._above[place])
+                yield Concept(json, len(self._made) - 1, parents, self._ancestors(place))
+
+    def _ancestors(self, place: int) -> frozenset[str]:
+        """Return all that is above a code; what is above itself is an error of the code system, and left out."""
+        found: set[int] = set()
+        waiting = [*self._above[place]]
+        while waiting:
+            up = waiting.pop()
+            if up not in found:
+                found.add(up)
+                waiting += self._above[up]
+        found.discard(place)
+        return frozenset(self._codes[up] for up in found)
 
 
 def _flat(concepts: Any, above: str | None) -> Iterable[tuple[Json, str | None]]:
@@ -181,26 +224,3 @@ def _links(json: Json) -> Iterable[tuple[str, str]]:
     for row in json.get("property", ()):
         if row.get("code") in {PARENT, CHILD} and (value := _value(row)) is not None:
             yield row["code"], value
-
-
-def _ancestors(parents: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
-    """Return all that is above each code; what is above itself (an error of the code system) is left out once."""
-    found: dict[str, frozenset[str]] = {}
-    for code in parents:
-        if code not in found:
-            _climb(code, parents, found)
-    return found
-
-
-def _climb(start: str, parents: Mapping[str, tuple[str, ...]], found: dict[str, frozenset[str]]) -> None:
-    path, on_path = [start], {start}
-    while path:
-        code = path[-1]
-        missing = next((up for up in parents.get(code, ()) if up not in found and up not in on_path), None)
-        if missing is not None:
-            path.append(missing)
-            on_path.add(missing)
-            continue
-        up = parents.get(code, ())
-        found[code] = frozenset(up).union(*(found.get(each, frozenset()) for each in up)) - {code}
-        on_path.discard(path.pop())

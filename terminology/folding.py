@@ -12,15 +12,19 @@ _MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff]+")
 _WORD = re.compile(r"\w+")
 
 
-@lru_cache(maxsize=16384)
 def words(text: str) -> tuple[str, ...]:
     """Return the words of `text`, folded, each once.
 
     >>> words("Phường Đống Đa (Hà Nội)")
     ('phuong', 'dong', 'da', 'ha', 'noi')
     """
+    return tuple(dict.fromkeys(word for part in text.split() for word in _folded(part)))
+
+
+@lru_cache(maxsize=16384)  # texts are many, the words that they are made of few
+def _folded(text: str) -> tuple[str, ...]:
     bare = text.lower() if text.isascii() else _MARKS.sub("", unicodedata.normalize("NFD", text.casefold()))
-    return tuple(dict.fromkeys(_WORD.findall(bare.replace("đ", "d"))))
+    return tuple(_WORD.findall(bare.replace("đ", "d")))
 
 
 def found(wanted: Iterable[str], among: Iterable[str]) -> bool:

@@ -25,6 +25,7 @@ from uvicorn.supervisors import Multiprocess
 from fhir_server.cli import shipping
 from fhir_server.cli.ending import console, stop
 from fhir_server.definitions.package import NotAPackage
+from fhir_server.interactions import indexing
 from fhir_server.outcome import FhirError, Unavailable
 from fhir_server.server import Server, start
 from fhir_server.settings import Settings
@@ -32,6 +33,7 @@ from fhir_server.store import NotReplicaSet
 from fhir_server.store.embedded import EmbeddedMongo
 from fhir_server.store.mongod import EmbeddedUnavailable
 from fhir_server.web.app import Application
+from fhir_server.web.fhir import context
 from signing import development
 from signing.refusal import Refused
 
@@ -247,6 +249,7 @@ def application(settings: Settings, started: Callable[[], Awaitable[Server]] | N
         gc.freeze()  # modules and definitions stay: who looks for garbage among them keeps requests waiting
         if settings.store_packages:
             await shipping.store(server)
+        server.tasks.add(asyncio.create_task(indexing.follow(lambda: context(server, "", {}).afterwards())))
         loading = asyncio.create_task(_demonstrate(server, uri)) if settings.demo else None
         try:
             yield server

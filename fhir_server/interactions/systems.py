@@ -7,14 +7,14 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from fhir_server.interactions import canonicals
+from fhir_server.interactions import canonicals, indexing
 from fhir_server.interactions.canonicals import Candidate
 from fhir_server.outcome import TooCostly, Unavailable
 from fhir_server.server import Context
 from fhir_server.store.concepts import Built, Concepts
 from terminology import conditions, systems
-from terminology.concepts import Concept, concepts
-from terminology.conditions import ALL, Condition, Every, Not, Some
+from terminology.concepts import Concept
+from terminology.conditions import ALL, Below, Condition, Equals, Every, Not, Some
 from terminology.systems import Head, System
 from terminology.valuesets import codes_of
 
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 INLINE: Final = 5_000  # concepts of a code system that a client sends along
 CHILDREN: Final = 1_000  # that a lookup lists
-_ROWS: Final = 2_000  # stored in one go
+_COUNTS: Final = 1_000  # conditions of which one code system remembers how many concepts satisfy them
 _WAITS: Final = 25  # times that a request asks whether another process is done, before it gives up
 _PAUSE: Final = 0.2  # seconds between
 
@@ -82,6 +82,7 @@ class Rows:
         self._key = key
         self._built = built
         self._store = store
+        self._numbers: dict[Condition, int] = {ALL: built.number}
 
     async def find(self, codes: Iterable[str]) -> dict[str, Concept]:
         wanted = {code: self.head.key(code) for code in codes}
@@ -95,18 +96,23 @@ class Rows:
 
     async def select(self, condition: Condition, skip: int, limit: int) -> Page:
         wanted = self._simplified(condition)
-        if wanted == ALL and limit == 0:
-            return Page((), self._built.number)
-        counted = self._number() if wanted == ALL else self._store.count(self._key, wanted)
+        if not isinstance(wanted, Below | Equals) and wanted != ALL:  # no index has these in order
+            total, found = await self._store.page(self._key, wanted, skip, limit)
+            return Page(found, total)
         chosen = self._store.select(self._key, wanted, skip=skip, limit=limit) if limit else _nothing()
-        total, found = await asyncio.gather(counted, chosen)
+        total, found = await asyncio.gather(self._number(wanted), chosen)
         return Page(found, total)
 
     async def children(self, code: str) -> list[Concept]:
         return await self._store.children(self._key, code, CHILDREN)
 
-    async def _number(self) -> int:
-        return self._built.number
+    async def _number(self, wanted: Condition) -> int:
+        """Return how many satisfy a condition: rows never change, so it is counted once."""
+        if wanted not in self._numbers:
+            if len(self._numbers) >= _COUNTS:
+                self._numbers.clear()
+            self._numbers[wanted] = await self._store.count(self._key, wanted)
+        return self._numbers[wanted]
 
     def _simplified(self, condition: Condition) -> Condition:
         """Leave out what is true of every concept: a count need not read them then."""
@@ -185,12 +191,9 @@ async def source(ctx: Context, url: str, version: str | None = None) -> Source |
 
 
 async def of_candidate(ctx: Context, best: Candidate, candidates: Sequence[Candidate]) -> Source:
-    """Return the code system that `best` is, or is a part of: fragments of one version belong together."""
-    parts = [best]
-    if best.resource.get("content") == "fragment":
-        parts = [each for each in candidates if _fellows(best, each)]
-        parts.sort(key=lambda each: (each.id is None, each.id or "", each.key))
-    key = "+".join(part.key for part in parts)
+    """Return the code system that `best` is, or is a part of."""
+    parts = indexing.together(best, candidates)
+    key = indexing.named(parts)
     kept = ctx.server.vocabulary.kept
     found: Source | None = kept.get(("source", key))
     if found is None:
@@ -204,50 +207,20 @@ async def of_candidate(ctx: Context, best: Candidate, candidates: Sequence[Candi
     return found
 
 
-def _fellows(one: Candidate, other: Candidate) -> bool:
-    return (
-        other.resource.get("content") == "fragment"
-        and (other.id is None) == (one.id is None)
-        and other.version == one.version
-    )
-
-
 async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
     """Return the rows of a large code system, deriving them when nobody did; raise Unavailable while another does."""
     store = ctx.server.store.concepts
-    first, url = parts[0], parts[0].resource.get("url", "")
-    of = first.key if first.id is None else f"CodeSystem/{first.id}"
     for _ in range(_WAITS):
         built = await store.built(key)
         if built is not None and built.done:
             shells = [part.resource for part in parts]
             head = systems.whole(systems.head(shells), built.number, shells)
             return Rows(head, key, built, store)
-        if await store.claim(key, of):
-            ctx.server.vocabulary.at_work(_build(ctx, key, of, parts))
+        if await indexing.claimed(ctx, key, parts):
+            ctx.server.vocabulary.at_work(indexing.derive(ctx, key, parts))
         await asyncio.sleep(_PAUSE)
+    url = parts[0].resource.get("url", "")
     raise Unavailable(
         f"The concepts of {url} are being indexed: ask again in a moment",
         f"Các khái niệm của {url} đang được lập chỉ mục: hãy hỏi lại sau ít giây",
     )
-
-
-async def _build(ctx: Context, key: str, of: str, parts: Sequence[Candidate]) -> None:
-    """Derive the rows; whoever asked need not wait until they are complete."""
-    resources = [resource for part in parts if (resource := await canonicals.whole(ctx, part)) is not None]
-    rows = await asyncio.to_thread(concepts, resources)
-    head = systems.head(resources)
-    ids = {head.key(concept.code): concept for concept in reversed(rows)}  # of equal ids the first concept counts
-    unique = [(id, concept) for id, concept in reversed(ids.items())]
-    for start in range(0, len(unique), _ROWS):
-        some = unique[start : start + _ROWS]
-        await ctx.server.store.concepts.add(key, [id for id, _ in some], [concept for _, concept in some])
-        await asyncio.sleep(0)
-    facts = Built(
-        done=True,
-        number=len(unique),
-        timed=any(concept.since.year > 1 or concept.until.year < 9999 for _, concept in unique),
-        inactive=any(concept.inactive for _, concept in unique),
-        abstract=any(concept.abstract for _, concept in unique),
-    )
-    await ctx.server.store.concepts.finish(key, of, facts)

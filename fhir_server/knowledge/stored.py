@@ -22,7 +22,8 @@ Json = dict[str, Any]
 Key = tuple[str, str]  # resource type, id
 Rank = tuple[bool, bool, tuple[tuple[int, int, str], ...], int]
 
-LARGEST = 4 * 1024 * 1024  # bytes of a definition; larger ones are for the terminology service alone
+# Bytes of a definition that every process holds in memory; larger ones are for the terminology service alone.
+LARGEST = dict.fromkeys(sorted(WATCHED), 4 * 1024 * 1024) | {"CodeSystem": 256 * 1024}
 PACKAGE = "https://fhir.tiemchung.vn/CodeSystem/package"  # of the tag that says which package a resource came with
 
 
@@ -47,7 +48,7 @@ class StoredDefinitions:
     async def read(self) -> bool:
         """Read what is new or changed; return whether other than search parameters are among it."""
         owners = _owners(await self._store.packages.records())
-        told = await self._store.packages.definitions(sorted(WATCHED), LARGEST)
+        told = await self._store.packages.definitions(LARGEST)
         gone = self._known.keys() - told.keys()
         changed = {
             key for key, sequence in told.items() if key not in self._known or self._known[key].sequence != sequence

@@ -5,12 +5,14 @@ https://hl7.org/fhir/R4/codesystem.html
     concepts          {_id: "key\\tcode", k: key, c: code, n: order, d: display, j: JSON, r: parents,
                        a: itself and what is above it, p: ["property=value"], t: folded words,
                        f: first day, u: last day, i: inactive, b: abstract}
-    concepts_built    {_id: key, of: resource, n: number of concepts, done, until, timed, inactive, abstract, left}
+    concepts_built    {_id: key, of: resource, parts: versions, n: number of concepts, done, until,
+                       timed, inactive, abstract, left}
 
 A key names the content of a code system: the versions of the resources that it is made of. Its rows never change, so
 they are derived when first needed, by one process that holds a claim; until `done` nobody answers from them.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,6 +65,12 @@ class Concepts:
         self._milliseconds = milliseconds
         self._gatherer: Gatherer[tuple[str, ...], list[Document]] = Gatherer(self._found, TOGETHER)
 
+    async def finished(self) -> set[str]:
+        """Return the parts of everything whose rows are complete."""
+        with answering():
+            states = await self._states.find({"done": True}, {"parts": 1}).to_list()
+        return {part for state in states for part in state.get("parts", ())}
+
     async def built(self, key: str) -> Built | None:
         """Return how far the rows of `key` are; None when nobody began."""
         with answering():
@@ -77,15 +85,15 @@ class Concepts:
             state.get("abstract", True),
         )
 
-    async def claim(self, key: str, of: str) -> bool:
+    async def claim(self, key: str, of: str, parts: Sequence[str] = ()) -> bool:
         """Return whether the caller is to build the rows of `key`: nobody did, and nobody is at it.
 
-        `of` names the resource whose versions supersede each other. Time is the database's, so that the clocks of
-        processes need not agree.
+        `of` names the resource whose versions supersede each other, `parts` the versions themselves. Time is the
+        database's, so that the clocks of processes need not agree.
         """
         with answering():
             await self._rows.create_indexes(list(_INDEXES))
-            begun = {"of": of, "until": datetime(1970, 1, 1, tzinfo=UTC)}
+            begun = {"of": of, "parts": list(parts), "until": datetime(1970, 1, 1, tzinfo=UTC)}
             await self._states.update_one({"_id": key}, {"$setOnInsert": begun}, upsert=True)
             taken = await self._states.update_one(
                 {"_id": key, "done": {"$ne": True}, "$expr": {"$lt": ["$until", "$$NOW"]}}, [_ALIVE]
@@ -94,7 +102,7 @@ class Concepts:
 
     async def add(self, key: str, ids: Sequence[str], concepts: Sequence[Concept]) -> None:
         """Store the rows of some concepts, whose `ids` are unique; those that are there already stay as they are."""
-        rows = [row(key, id, concept) for id, concept in zip(ids, concepts, strict=True)]
+        rows = await asyncio.to_thread(_rows, key, ids, concepts)  # requests have their turn meanwhile
         with inserting():
             await self._rows.insert_many(rows, ordered=False)
         with answering():
@@ -152,6 +160,23 @@ class Concepts:
             )
             return [concept(row) for row in await cursor.to_list()]
 
+    async def page(self, key: str, condition: Condition, skip: int, limit: int) -> tuple[int, list[Concept]]:
+        """Return how many concepts satisfy a settled condition, and as `select` some of them, found by one look.
+
+        For conditions that no index answers in the order of the code system. Raise TooCostly.
+        """
+        first = {"$topN": {"n": skip + limit, "sortBy": {"n": 1}, "output": "$_id"}}
+        grouped: Document = {"_id": None, "number": {"$sum": 1}, **({"first": first} if limit else {})}
+        with answering():
+            steps = [{"$match": _within(key, condition, None)}, {"$group": grouped}]
+            cursor = await self._rows.aggregate(steps, maxTimeMS=self._milliseconds)
+            found = await cursor.to_list()
+        if not found:
+            return 0, []
+        ids = found[0].get("first", [])[skip:]
+        rows = (await self._found([tuple(ids)]))[0] if ids else []
+        return found[0]["number"], [concept(row) for row in rows]
+
     async def count(self, key: str, condition: Condition, ids: Sequence[str] | None = None) -> int:
         """Return how many concepts satisfy a settled condition; raise TooCostly."""
         with answering():
@@ -162,6 +187,10 @@ class Concepts:
         with answering():
             cursor = self._rows.find({"k": key, "a": code, "r": code}, sort=[("n", ASCENDING)], limit=limit)
             return [concept(row) for row in await cursor.to_list()]
+
+
+def _rows(key: str, ids: Sequence[str], concepts: Sequence[Concept]) -> list[Document]:
+    return [row(key, id, concept) for id, concept in zip(ids, concepts, strict=True)]
 
 
 def row(key: str, id: str, concept: Concept) -> Document:

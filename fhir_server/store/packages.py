@@ -8,7 +8,7 @@ The resources of a package are ordinary ones. Its record says that it is complet
 that it is not in force.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -73,15 +73,23 @@ class Packages:
         with answering():
             await self._records.delete_one({"_id": name})
 
-    async def definitions(self, types: Sequence[str], largest: int) -> dict[Key, int]:
-        """Return the sequences of the current resources of `types` that have at most `largest` bytes."""
+    async def definitions(self, largest: Mapping[str, int]) -> dict[Key, int]:
+        """Return the sequences of the current resources of each type that have at most so many bytes."""
         found: dict[Key, int] = {}
-        condition: Document = {"d": {"$exists": False}, "$expr": {"$lte": [{"$binarySize": "$raw"}, largest]}}
-        for type in types:
-            with answering():
-                cursor = self._layout.current(type).find(condition, {"s": 1}, max_time_ms=self._milliseconds)
-                found |= {(type, document["_id"]): document["s"] for document in await cursor.to_list()}
+        for type, most in largest.items():
+            documents = await self._of_size(type, "$lte", most, {"s": 1})
+            found |= {(type, document["_id"]): document["s"] for document in documents}
         return found
+
+    async def large(self, type: str, than: int) -> list[tuple[str, int]]:
+        """Return id and version of the current resources of `type` that have more than so many bytes."""
+        return [(document["_id"], document["v"]) for document in await self._of_size(type, "$gt", than, {"v": 1})]
+
+    async def _of_size(self, type: str, operator: str, size: int, fields: Document) -> list[Document]:
+        condition: Document = {"d": {"$exists": False}, "$expr": {operator: [{"$binarySize": "$raw"}, size]}}
+        with answering():
+            cursor = self._layout.current(type).find(condition, fields, max_time_ms=self._milliseconds)
+            return await cursor.to_list()
 
 
 def _record(document: dict[str, Any]) -> Record:

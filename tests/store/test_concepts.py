@@ -114,6 +114,7 @@ def test_rows_and_memory_answer_alike(tried: list[Condition], alike: "Alike") ->
         settled = SYSTEM.settled(condition)
         expected = [concept.code for concept in SYSTEM.select(condition)]
         assert alike.ask(settled) == (expected, len(expected)), condition
+        assert alike.page(settled, 1, 2) == (expected[1:3], len(expected)), condition
 
 
 class Alike:
@@ -134,6 +135,10 @@ class Alike:
     async def _ask(self, condition: Condition) -> tuple[list[str], int]:
         found = await self._store.concepts.select(KEY, condition)
         return [concept.code for concept in found], await self._store.concepts.count(KEY, condition)
+
+    def page(self, condition: Condition, skip: int, limit: int) -> tuple[list[str], int]:
+        total, found = self._loop.run_until_complete(self._store.concepts.page(KEY, condition, skip, limit))
+        return [concept.code for concept in found], total
 
     def close(self) -> None:
         self._loop.run_until_complete(self._store.close())

@@ -50,6 +50,26 @@ def test_above_is_transitive(pairs: list[tuple[int, int]]) -> None:
         assert above == direct.union(*(found[each] for each in direct))
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), max_size=20),
+    st.integers(0, 20),
+)
+def test_parts_make_the_same_concepts_as_the_whole(rows: list[tuple[int, int, int]], cut: int) -> None:
+    concept_rows: list[Json] = [
+        {**parent(str(code), str(above)), "concept": [{"code": str(below)}]} for code, above, below in rows
+    ]
+    parts = [{"concept": concept_rows[:cut]}, {"concept": concept_rows[cut:]}]
+    found = concepts(parts)
+    assert found == concepts([{"concept": concept_rows}])
+    assert [concept.order for concept in found] == list(range(len(found)))
+
+
+@given(st.text(), st.text())
+def test_the_words_of_texts_side_by_side_are_the_words_of_each(one: str, other: str) -> None:
+    both = dict.fromkeys((*folding.words(one), *folding.words(other)))
+    assert folding.words(f"{one} {other}") == tuple(both)
+
+
 @pytest.mark.parametrize(
     ("text", "first", "last"),
     [
