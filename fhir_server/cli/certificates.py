@@ -3,6 +3,7 @@
 https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +35,9 @@ def issue(
     mongodb_uri: Annotated[str | None, typer.Option(help="With --all-due: MongoDB replica set.")] = None,
     database: Annotated[str | None, typer.Option(help="With --all-due: name of the database.")] = None,
     keys: Annotated[Path | None, typer.Option(help="With --all-due: folder of the signing keys.")] = None,
-    processes: Annotated[int, typer.Option(help="With --all-due: processes that sign.", min=1, max=64)] = 2,
+    processes: Annotated[
+        int | None, typer.Option(help="With --all-due: processes that sign (default: one a core).", min=1, max=64)
+    ] = None,
 ) -> None:
     """Have a running server issue a certificate, and print its text; or issue for everybody who is due."""
     if all_due:
@@ -42,7 +45,7 @@ def issue(
 
         given = {"mongodb_uri": mongodb_uri, "database": database, "keys": keys}
         known = {name: value for name, value in given.items() if value is not None}
-        issuing.all_due(known, format.split(","), target_disease, processes)
+        issuing.all_due(known, format.split(","), target_disease, processes or os.cpu_count() or 1)
         return
     if patient is None:
         stop("Whose certificate? Give the id of the Patient, or --all-due.")

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -27,6 +28,7 @@ from fhir_server.settings import Settings
 from fhir_server.store import NotReplicaSet, connect
 from signing.refusal import Refused
 
+_LANES = 2  # parts of the job that a process works at
 _GARBAGE = 100_000  # objects made between two looks for garbage: a page of people has about as many
 UNABLE = (NotReplicaSet, NotAPackage, Refused, FhirError, OSError)
 
@@ -90,8 +92,13 @@ async def _work(settings: Settings, uri: str, job: Job) -> None:
     gc.collect()
     gc.freeze()  # what every request needs stays: looking through it again and again is a fifth of the time
     gc.set_threshold(_GARBAGE)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))  # two that sign at once would only fight for the interpreter
     try:
-        await issue_due.work(_context(server), job, f"{os.getpid()}-{uuid4()}", lambda: datetime.now(UTC))
+        async with asyncio.TaskGroup() as group:  # while the database works for one, the other one signs
+            for _ in range(_LANES):
+                owner = f"{os.getpid()}-{uuid4()}"
+                group.create_task(issue_due.work(_context(server), job, owner, lambda: datetime.now(UTC)))
     finally:
         await server.close()
 
