@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/fhirpath.html#polymorphism
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fhir_server.definitions import Definitions
@@ -15,6 +15,17 @@ class Names(NamedTuple):
 
     choices: Mapping[str, Mapping[str, str]]  # "value" → {"valueQuantity": "Quantity", …}
     resources: frozenset[str]
+
+
+def together(several: Sequence[Names]) -> Names:
+    """Return what names mean in expressions that look from one resource into others; `several` is not empty."""
+    if len(several) == 1:
+        return several[0]
+    choices: dict[str, dict[str, str]] = {}
+    for each in several:
+        for stem, properties in each.choices.items():
+            choices.setdefault(stem, {}).update(properties)
+    return Names(choices, several[0].resources)
 
 
 def names(definitions: Definitions, type: str) -> Names:

@@ -7,7 +7,7 @@ are answered here together.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,13 +19,14 @@ from fhir_server.outcome import BadRequest, Issue, Severity, Unprocessable
 from fhir_server.server import Context
 from fhir_server.settings import Apply, Check
 from fhir_server.store import Stored
-from fhir_server.validation import CodeIsIn, Defaults, Exists, MatchesProfile, Question, Report
+from fhir_server.validation import CodeIsIn, Defaults, Exists, KeepsRule, MatchesProfile, Question, Report
 from fhir_server.validation.bindings import not_in
 from fhir_server.validation.references import not_following
 from fhir_server.validation.report import shown
 
 Json = dict[str, Any]
 Key = tuple[str, str]
+NOTHING: Mapping[Key, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +96,30 @@ def applied(ctx: Context) -> Apply:
     return max(ctx.profiles or settings.profiles, least, key=strictness)
 
 
-async def missing(ctx: Context, questions: Sequence[Question], known: Collection[Key] = ()) -> list[Issue]:
+async def missing(ctx: Context, questions: Sequence[Question], known: Mapping[Key, Any] = NOTHING) -> list[Issue]:
     """Return an issue for each question whose answer is no.
 
     These are references to a resource that is neither stored nor among `known` (when the settings enforce references),
-    or that does not follow the profile which it should, and codes that are not in the value set.
+    or that does not follow the profile which it should, rules that what they lead to breaks, and codes that are not in
+    the value set. `known` is what is written in the same moment.
     """
     coded = [question for question in questions if isinstance(question, CodeIsIn)]
     found = await asyncio.gather(_references(ctx, questions, known), _codes(ctx, coded))
     return [issue for issues in found for issue in issues]
 
 
-async def _references(ctx: Context, questions: Sequence[Question], known: Collection[Key]) -> list[Issue]:
+async def _references(ctx: Context, questions: Sequence[Question], known: Mapping[Key, Any]) -> list[Issue]:
     exist = [question for question in questions if isinstance(question, Exists)]
     follow = [question for question in questions if isinstance(question, MatchesProfile)]
+    rules = [question for question in questions if isinstance(question, KeepsRule)]
     if ctx.server.settings.references is Check.OFF:
         exist = []
     asked = {(one.type, one.id) for one in exist} | {(one.type, one.id) for one in follow}
-    asked -= set(known)
-    if not asked:
+    asked.update(key for one in rules for key in one.targets)
+    asked -= known.keys()
+    if not asked and not rules:
         return []
-    stored = await ctx.server.store.read_many(asked)
+    stored = await ctx.server.store.read_many(asked) if asked else {}
     absent = {key for key in asked if key not in stored or stored[key].raw is None}
     issues = [
         Issue(
@@ -129,7 +133,21 @@ async def _references(ctx: Context, questions: Sequence[Question], known: Collec
         for question in exist
         if (question.type, question.id) in absent
     ]
-    return issues + _not_following(ctx, follow, {key: stored[key] for key in asked - absent})
+    issues += _not_following(ctx, follow, {key: stored[key] for key in asked - absent})
+    return issues + _breaking(rules, known, stored)
+
+
+def _breaking(rules: Sequence[KeepsRule], known: Mapping[Key, Any], stored: Mapping[Key, Stored]) -> list[Issue]:
+    """Return an issue for each rule that is broken, now that what it looks at is at hand."""
+    read: dict[Key, Json] = {}
+    for key in (key for one in rules for key in one.targets):
+        raw = stored[key].raw if key in stored else None
+        if isinstance(known.get(key), dict):
+            read[key] = known[key]
+        elif raw is not None and key not in read:
+            read[key] = wire.loads(raw)
+    broken = (one for one in rules if not one.kept(read))
+    return [Issue(one.severity, "invariant", *one.text, one.expression, one.rule, one.profile) for one in broken]
 
 
 def _not_following(ctx: Context, questions: Sequence[MatchesProfile], stored: dict[Key, Stored]) -> list[Issue]:
@@ -196,7 +214,7 @@ def _not_in(question: CodeIsIn, *, known: bool) -> Issue:
 
 async def require_references(ctx: Context, checked: Checked, own: Key | None = None) -> tuple[Issue, ...]:
     """Return everything that was found and refuses nothing; raise Unprocessable when an answer is no, and an error."""
-    issues = await missing(ctx, checked.questions, {own} if own else ())
+    issues = await missing(ctx, checked.questions, {own: checked.resource} if own else NOTHING)
     if any(issue.severity == "error" for issue in issues):
         raise Unprocessable("A reference or a code leads to nothing", issues=issues)
     return (*checked.issues, *issues)

@@ -235,7 +235,11 @@ async def _require_references(
 
     All questions are asked together, and the issues come back by their places.
     """
-    written = {target.key for target in targets if target.key and isinstance(target.entry.interaction, Stores)}
+    written = {
+        target.key: checked[target.entry.position].resource if target.entry.position in checked else None
+        for target in targets
+        if target.key and isinstance(target.entry.interaction, Stores)
+    }
     questions = [
         question._replace(expression=locate(Issue("error", "", "", "", question.expression), position).expression or "")
         for position, found in checked.items()

@@ -11,7 +11,7 @@ The conductor refuses what has errors, and answers the questions that only I/O c
 exist?) in one batch for all resources of a request. Closures compile when first met and are kept.
 """
 
-from fhir_server.validation.report import CodeIsIn, Defaults, Exists, MatchesProfile, Question, Report
+from fhir_server.validation.report import CodeIsIn, Defaults, Exists, KeepsRule, MatchesProfile, Question, Report
 from fhir_server.validation.validator import Validator
 
-__all__ = ["CodeIsIn", "Defaults", "Exists", "MatchesProfile", "Question", "Report", "Validator"]
+__all__ = ["CodeIsIn", "Defaults", "Exists", "KeepsRule", "MatchesProfile", "Question", "Report", "Validator"]

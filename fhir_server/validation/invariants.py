@@ -6,16 +6,18 @@ What a rule says of an object without any of the members that it names is known 
 then (`start.empty() or end.empty() or start <= end`), and are not evaluated for such objects at all.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from fhir_server.fhirpath import evaluation
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.calls import Truth
 from fhir_server.fhirpath.names import Names
-from fhir_server.fhirpath.syntax import Call, Member, Node, This, Unsupported, Variable, parse, parts
+from fhir_server.fhirpath.syntax import Call, Member, Node, This, Typed, Unsupported, Variable, parse, parts
 from fhir_server.outcome import Severity
-from fhir_server.validation.report import Path, Walk
+from fhir_server.validation.references import RELATIVE
+from fhir_server.validation.report import KeepsRule, Path, Walk
 
 __all__ = ["Check", "Rule", "Unsupported", "compile", "rule", "translated"]
 
@@ -70,6 +72,8 @@ def compile(constraint: Rule, names: Names) -> Check:
     counts = "matches(" in constraint.expression  # then it helps to hear how long the value is
     idle = _idle(tree, holds, names, broken)
 
+    if _follows_references(tree):
+        return _following(constraint, holds, broken)
     beyond, dated = _looks_beyond(tree)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
@@ -94,6 +98,70 @@ def compile(constraint: Rule, names: Names) -> Check:
         check(value, path, walk)
 
     return told
+
+
+def types_named(expression: str, types: Container[str]) -> set[str]:
+    """Return which of `types` the expression asks whether something is one of (`$this is Patient`)."""
+    if " is " not in expression:
+        return set()
+    return {node.type for node in _nodes(parse(expression)) if isinstance(node, Typed) and node.type in types}
+
+
+@dataclass(frozen=True, slots=True, eq=True)
+class _Later:
+    """A rule on one value, to be judged when what its references lead to is known."""
+
+    holds: Truth
+    broken: tuple[bool | None, ...]
+    value: Any
+    resource: Json
+    holder: Json
+    bundle: Mapping[str, Json]
+    belongs: Callable[[Any, str], bool | None] | None
+    today: str | None
+    ids: Mapping[str, tuple[str, str]]  # references, and the type and id in each
+
+    def __call__(self, found: Mapping[tuple[str, str], Json]) -> bool:
+        """Return whether the rule is kept with what was found; true when that is not enough to tell."""
+        around = Around(
+            self.resource,
+            self.holder,
+            self.value,
+            lambda text: found.get(self.ids[text]) if text in self.ids else self.bundle.get(text),
+            self.belongs,
+            None,
+            self.today,
+        )
+        return self.holds(self.value, around) not in self.broken or around.unknown
+
+
+def _following(constraint: Rule, holds: Truth, broken: tuple[bool | None, ...]) -> Check:
+    """Return the check of a rule that follows references: what they lead to may have to be fetched."""
+    key, severity, en, vi, _, profile, advice = constraint
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if advice and not walk.best_practice:
+            return
+        walk.beyond += 1
+        first, around = len(walk.sought), walk.around(value)
+        kept = holds(value, around) not in broken
+        if not around.unknown:
+            if not kept:
+                walk.add(severity, "invariant", path, key, (en, vi), profile)
+            return
+        ids = {text: (match[1], match[2]) for text in walk.sought[first:] if (match := RELATIVE(text))}
+        if ids:
+            later = _Later(
+                *(holds, broken, value, walk.resource, walk.holder, walk.bundle, walk.lookups.belongs, walk.today, ids)
+            )
+            asked = KeepsRule(tuple(dict.fromkeys(ids.values())), later, severity, (en, vi), "", key, profile)
+            walk.asked.append((asked, path))
+
+    return check
+
+
+def _follows_references(tree: Node) -> bool:
+    return any(isinstance(node, Call) and node.name == "resolve" for node in _nodes(tree))
 
 
 def _idle(tree: Node, holds: Truth, names: Names, broken: tuple[bool | None, ...]) -> frozenset[str] | None:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding, Member
-from fhir_server.fhirpath.names import Names, names
+from fhir_server.fhirpath.names import Names, names, together
 from fhir_server.fhirpath.syntax import Unsupported
 from fhir_server.validation import bindings, discriminators, elements, facets, invariants, references, rules, seen
 from fhir_server.validation.elements import Applied
+from fhir_server.validation.invariants import Rule
 from fhir_server.validation.occurrences import Check, counter
 from fhir_server.validation.report import Path, Walk
 from fhir_server.validation.rules import Demanded, Node
@@ -47,6 +48,7 @@ class Profiles:
         self._compiled: dict[str, Profile] = {}
         self._trees: dict[str, Node | None] = {}
         self._names: dict[str, Names] = {}
+        self._rules: dict[tuple[Rule, str], Check] = {}
 
     def get(self, url: str) -> Profile | None:
         """Return the profile with canonical `url` (without version), or None when it is not known."""
@@ -104,6 +106,13 @@ class Profiles:
             self._names[type] = names(self.definitions, type)
         return self._names[type]
 
+    def compiled(self, rule: Rule, type: str) -> Check:
+        """Return the check of a constraint on `type`; raise Unsupported. A rule for many places is compiled once."""
+        if (rule, type) not in self._rules:
+            types = type, *invariants.types_named(rule.expression, self.definitions.resource_types)
+            self._rules[rule, type] = invariants.compile(rule, together([self.names(each) for each in types]))
+        return self._rules[rule, type]
+
 
 class _Compiler:
     """Compiles the tree of one profile."""
@@ -140,7 +149,7 @@ class _Compiler:
             if not rule.expression:
                 continue
             try:
-                found.append(invariants.compile(rule, self._profiles.names(self._type)))
+                found.append(self._profiles.compiled(rule, self._type))
             except Unsupported as reason:
                 self.unchecked.append((rule.key, str(reason)))
         return found

@@ -50,7 +50,20 @@ class CodeIsIn(NamedTuple):
     profile: str | None
 
 
-Question = Exists | MatchesProfile | CodeIsIn
+class KeepsRule(NamedTuple):
+    """Is a rule kept that looks at other resources? Asked when they are not at hand."""
+
+    targets: tuple[tuple[str, str], ...]  # type, id
+    kept: Callable[[Mapping[tuple[str, str], dict[str, Any]]], bool]  # told what was found of these
+    severity: Severity  # of the issue when it is not
+    text: tuple[str, str]  # en, vi
+    expression: str
+    rule: str
+    profile: str | None
+
+
+Asked = MatchesProfile | CodeIsIn | KeepsRule
+Question = Exists | Asked
 
 
 class Report(NamedTuple):
@@ -88,14 +101,15 @@ class Walk:
 
     __slots__ = (
         *("anchors", "asked", "base", "best_practice", "beyond", "bundle", "conditional", "dated", "days", "defaults"),
-        *("holder", "issues", "lookups", "must_support", "near", "open", "questions", "resource", "suggestions"),
-        *("today", "written"),
+        *("holder", "issues", "lookups", "must_support", "near", "open", "questions", "resource", "sought"),
+        *("suggestions", "today", "written"),
     )
 
     def __init__(self, lookups: Lookups | None = None, today: str | None = None, best_practice: bool = False) -> None:
         self.issues: list[Issue] = []
         self.questions: list[tuple[str, str, str | None, Path]] = []  # `Exists`, of which there are many
-        self.asked: list[tuple[MatchesProfile | CodeIsIn, Path]] = []
+        self.asked: list[tuple[Asked, Path]] = []
+        self.sought: list[str] = []  # references that lead to nothing that is at hand
         self.resource: dict[str, Any] = {}  # %resource: the one that is read now
         self.holder: dict[str, Any] = {}  # %rootResource: the one that `#id` speaks of
         self.base: Path = (None, "", None, 0)  # where %resource lies
@@ -164,7 +178,10 @@ class Walk:
         """Return the resource that `reference` leads to: a contained one, or one of the Bundle around it."""
         self.beyond += 1
         if not reference.startswith("#"):
-            return self.bundle.get(reference)
+            found = self.bundle.get(reference)
+            if found is None:
+                self.sought.append(reference)
+            return found
         if reference == "#":
             return self.holder
         contained = self.holder.get("contained")

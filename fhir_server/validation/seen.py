@@ -13,7 +13,8 @@ from fhir_server import wire
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Member
 from fhir_server.outcome import Malformed
-from fhir_server.validation.report import CodeIsIn, MatchesProfile, Path, Walk
+from fhir_server.validation import report
+from fhir_server.validation.report import Path, Walk
 
 Check = Callable[[Any, Path, Walk], None]
 Steps = tuple[tuple[str, int | None], ...]  # from a value to what lies in it
@@ -36,7 +37,7 @@ class Asked(NamedTuple):
     """What the check of a value asked, and where below the value."""
 
     exist: Sequence[tuple[tuple[str, str, str | None], Steps]] = ()
-    others: Sequence[tuple[MatchesProfile | CodeIsIn, Steps]] = ()
+    others: Sequence[tuple[report.Asked, Steps]] = ()
 
 
 NOTHING: Final = Asked()

@@ -14,9 +14,11 @@ from fhir_server.validation import bundles, canonicals, contained, days, discrim
 from fhir_server.validation.extensions import Extensions
 from fhir_server.validation.profile import Profile, Profiles
 from fhir_server.validation.report import (
+    Asked,
     CodeIsIn,
     Defaults,
     Enough,
+    KeepsRule,
     Lookups,
     MatchesProfile,
     Path,
@@ -253,9 +255,10 @@ def _warning(issue: Issue) -> Issue:
     return issue._replace(severity="warning") if issue.severity == "error" else issue
 
 
-def _unenforced(question: MatchesProfile | CodeIsIn) -> MatchesProfile | CodeIsIn:
-    warned = isinstance(question, CodeIsIn) and question.severity == "error"
-    return question._replace(severity="warning") if isinstance(question, CodeIsIn) and warned else question
+def _unenforced(question: Asked) -> Asked:
+    if isinstance(question, MatchesProfile) or question.severity != "error":
+        return question
+    return question._replace(severity="warning")
 
 
 def _short(name: Any) -> bool:
@@ -267,7 +270,9 @@ def _answered(report: Report, bundle: Json) -> Report:
     resources = (entry.get("resource") for _, entry in bundles.entries(bundle))
     named = ((part.get("resourceType"), part.get("id")) for part in resources if type(part) is dict)
     within = {key for key in named if type(key[0]) is str and type(key[1]) is str}
-    asked = (one for one in report.questions if isinstance(one, CodeIsIn) or (one.type, one.id) not in within)
+    asked = (
+        one for one in report.questions if isinstance(one, CodeIsIn | KeepsRule) or (one.type, one.id) not in within
+    )
     return report._replace(questions=tuple(asked))
 
 

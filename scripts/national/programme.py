@@ -8,6 +8,7 @@ Every rule names its regulation. The data set was read in part (20 mandatory of 
 
 from collections.abc import Iterator
 
+from scripts.national import programme_addresses
 from scripts.national.basis import (
     BIRTH_NUMBER,
     CMND,
@@ -204,6 +205,8 @@ def _patient() -> Json:
                 ("subjectStatus", ("Status", "Tình trạng đối tượng"), own("vn-imm-ext-subject-status")),
             )
         ),
+        element("Patient.extension:birthPlace.value[x]", constraint=programme_addresses.rules()),
+        element("Patient.address", constraint=programme_addresses.rules()),
         element(
             "Patient.extension:occupation.value[x]",
             ("Occupation", "Nghề nghiệp"),
@@ -267,6 +270,7 @@ def _related_person() -> Json:
                 ("Mother, father or guardian", "Cha, mẹ hoặc người giám hộ"),
                 constraint=[*whole, reach],
             ),
+            element("RelatedPerson.address", constraint=programme_addresses.rules()),
             element("RelatedPerson.identifier:CCCD.value", requirements=PERSON, constraint=[format, place]),
             element(
                 "RelatedPerson.patient",

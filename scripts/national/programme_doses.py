@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from scripts.national.basis import DATASET, EXACT, UNVERIFIED, demanded, own, structure, value_set
 from scripts.national.community import url
-from scripts.national.notation import Json, bound, element, extension, rule
-from terminology.vaccines import PRODUCT
+from scripts.national.notation import R4, Json, bound, element, extension, rule
+from terminology.diseases import by_key
+from terminology.vaccines import CVX, PRODUCT, SNOMED, VACCINES
 
 LOT = "TT 13/2026/TT-BYT Điều 12 khoản 3 và 5: after a severe event the lot is suspended"
 
@@ -20,6 +21,7 @@ def definitions() -> Iterator[Json]:
 
 GIVEN = "status = 'completed'"
 HERE = f"{GIVEN} and primarySource = true"
+HEPATITIS_B = by_key("HBV").code
 DILUENT = own("vn-imm-ext-reconstitution")
 
 
@@ -79,6 +81,36 @@ def _time() -> list[Json]:
             f"{EXACT}; the WHO form for adverse events asks for the time of reconstitution",
         ),
     ]
+
+
+def _birth_dose() -> Json:
+    """Return the rule on the dose against hepatitis B that newborns get; what comes after a week is another dose.
+
+    A birth date names no hour: a dose of the next day may have been in time, one of the day after was not.
+    """
+    only = sorted(vaccine.id for vaccine in VACCINES.values() if vaccine.target_diseases == (HEPATITIS_B,))
+    products = " or ".join(f"code = '{id}'" for id in only)
+    codes = f"(system = '{PRODUCT}' and ({products}))"
+    cvx = f"(system = '{CVX}' and (code = '08' or code = '45'))"
+    given = (
+        f"protocolApplied.targetDisease.coding.where(system = '{SNOMED}' and code = '{HEPATITIS_B}').exists() or "
+        f"vaccineCode.coding.where({codes} or {cvx}).exists()"
+    )
+    day, born = "%resource.occurrence.ofType(dateTime)", f"birthDate.extension.where(url = '{R4}/patient-birthTime')"
+    late = f"iif({born}.exists(), {day} > {born}.value.ofType(dateTime) + 24 hours, {day} > birthDate + 1 day)"
+    return rule(
+        "vn-imm-hepatitis-b-birth-dose",
+        "warning",
+        (
+            "The birth dose against hepatitis B came later than 24 hours after birth: compare both dates, and tell the "
+            "reason in note",
+            "Mũi viêm gan B sơ sinh tiêm muộn hơn 24 giờ sau sinh: hãy đối chiếu hai ngày và ghi lý do vào note",
+        ),
+        f"where({GIVEN} and ({given})).patient.resolve()"
+        f".where({late} and iif({day} > birthDate + 7 days, false, true)).empty()",
+        "TT 13/2026/TT-BYT Điều 26 khoản 1: within 24 hours after birth. Never an error: what happened is recorded as "
+        "it happened",
+    )
 
 
 def _named(other: str) -> str:
@@ -197,7 +229,7 @@ def _immunization() -> Json:
             element(
                 "Immunization",
                 ("A dose of the immunization programme", "Mũi tiêm chủng"),
-                constraint=[*_time(), *_content()],
+                constraint=[*_time(), _birth_dose(), *_content()],
             ),
             demanded(
                 "Immunization.extension:programType",

@@ -8,6 +8,7 @@ with its reasons), how certain the diagnosis is (Brighton), and what caused it (
 
 from collections.abc import Iterator
 
+from scripts.national import programme_addresses
 from scripts.national.basis import UNVERIFIED, demanded, own, structure, value_set
 from scripts.national.notation import (
     PROGRAMME,
@@ -52,6 +53,19 @@ def _rules() -> list[Json]:
             ),
             "iif(date > detected, false, iif(detected > recordedDate, false, true))",
             "TT 13/2026/TT-BYT Điều 15: the times of an event decide whether it was notified in time",
+        ),
+        rule(
+            "vn-imm-aefi-after-dose",
+            "warning",
+            (
+                "The event began before the dose that is suspected: correct date, or name the right dose in "
+                "suspectEntity",
+                "Sự cố khởi phát trước mũi tiêm nghi ngờ: hãy sửa date, hoặc ghi đúng mũi tiêm trong suspectEntity",
+            ),
+            "suspectEntity.instance.resolve()"
+            ".where($this is Immunization and %resource.date < occurrence.ofType(dateTime)).empty()",
+            "TT 13/2026/TT-BYT Điều 15; WHO, Causality assessment of an AEFI, 2018: an event that follows a dose. "
+            "Never an error: the wrong date may be that of the dose, in the record of another facility",
         ),
         rule(
             "vn-imm-aefi-reason-serious",
@@ -211,7 +225,7 @@ def _extensions() -> Iterator[Json]:
         "vn-imm-ext-birth-registration",
         ("Where the birth was registered", "Nơi đăng ký khai sinh"),
         where,
-        of_type("Address"),
+        of_type("Address", constraint=programme_addresses.rules()),
         f"{UNVERIFIED}.",
         max="1",
     )
@@ -220,7 +234,7 @@ def _extensions() -> Iterator[Json]:
         "vn-imm-ext-native-place",
         ("Native place", "Quê quán"),
         where,
-        of_type("Address"),
+        of_type("Address", constraint=programme_addresses.rules()),
         f"{UNVERIFIED}.",
         max="1",
     )

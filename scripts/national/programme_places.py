@@ -5,6 +5,7 @@ QĐ 384/QĐ-BYT 2019 · QĐ 1551/QĐ-BYT of 31/05/2026 · TT 13/2026/TT-BYT Đi�
 
 from collections.abc import Iterator
 
+from scripts.national import programme_addresses
 from scripts.national.basis import FACILITY, GLN, demanded, own, structure, value_set
 from scripts.national.community import url
 from scripts.national.notation import Json, Text, bound, element, numbered, reference, rule
@@ -78,6 +79,7 @@ def _organization() -> Json:
                 mustSupport=True,
                 binding=bound("extensible", value_set("facility-type")),
             ),
+            element("Organization.address", constraint=programme_addresses.rules()),
             demanded("Organization.name", ("Name", "Tên cơ sở"), FACILITY, mustSupport=True),
             element("Organization.partOf", ("The unit above it", "Đơn vị cấp trên"), mustSupport=True),
         ],
@@ -99,6 +101,7 @@ def _location() -> Json:
                 ("Address", "Địa chỉ"),
                 requirements="QĐ 19/2025/QĐ-TTg",
                 type=[{"code": "Address", "profile": [url("vn-core-address")]}],
+                constraint=programme_addresses.rules(),
                 mustSupport=True,
             ),
             demanded(

@@ -17,8 +17,8 @@ from pymongo import MongoClient
 
 from examples import files
 from examples.generate import bundles
-from tests.http.serving import JSON, serving
-from tests.profiles.bases import BASES, DOSE, PATIENT, without
+from tests.http.serving import JSON, bundle, entry, serving
+from tests.profiles.bases import BASES, DOSE, EVENT, PATIENT, without
 
 CHILD = Path(__file__).parents[2] / "examples" / "child.json"
 OWN, CORE = "https://fhir.tiemchung.vn", "http://fhir.hl7.org.vn/core"
@@ -145,3 +145,27 @@ async def test_the_examples_are_stored_while_profiles_and_references_are_enforce
         assert (await strict.post("/fhir", json=child)).status_code == 200
         stored = (await strict.get("/fhir/Patient?_summary=count")).json()
         assert stored["total"] == 7
+
+
+async def test_a_rule_that_looks_at_another_resource_is_answered_by_the_store(client: httpx.AsyncClient) -> None:
+    given = {**without(DOSE, "patient"), "patient": {"reference": "Patient/nobody"}}
+    dose = (await client.post("/fhir/Immunization", json=given)).json()["id"]
+    told = {"Prefer": "return=OperationOutcome"}
+    for began, broken in (("2026-03-20T07:59:00+07:00", True), ("2026-03-20T08:20:00+07:00", False)):
+        event = {**EVENT, "date": began, "suspectEntity": [{"instance": {"reference": f"Immunization/{dose}"}}]}
+        answer = await client.post("/fhir/AdverseEvent", json=event, headers=told)
+        assert answer.status_code == 201, answer.text
+        rules = [issue.get("details", {}).get("coding", [{}])[0].get("code") for issue in answer.json()["issue"]]
+        assert ("vn-imm-aefi-after-dose" in rules) is broken
+
+
+async def test_and_by_what_is_written_in_the_same_transaction(client: httpx.AsyncClient) -> None:
+    link = "urn:uuid:7a1c2f0e-3b7d-4f58-9f0b-6f2a9d0c1e11"
+    event = {**EVENT, "date": "2026-03-20T07:59:00+07:00", "suspectEntity": [{"instance": {"reference": link}}]}
+    both = bundle(
+        "transaction", entry("POST", "AdverseEvent", event), entry("POST", "Immunization", DOSE, fullUrl=link)
+    )
+    answer = await client.post("/fhir", json=both, headers={"Prefer": "return=OperationOutcome"})
+    [issue] = answer.json()["entry"][0]["response"]["outcome"]["issue"]
+    assert (issue["severity"], issue["expression"]) == ("warning", ["Bundle.entry[0].resource"])
+    assert issue["details"]["coding"][0]["code"] == "vn-imm-aefi-after-dose"

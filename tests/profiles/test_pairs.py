@@ -43,6 +43,7 @@ from tests.profiles.bases import (
     PRACTITIONER,
     PRODUCT,
     PROGRAMME_TYPE,
+    R4,
     RECOMMENDATION,
     ROLE,
     SERIES,
@@ -122,6 +123,52 @@ def applied(**changes: Any) -> Changes:
 
 def placed(*extensions: Resource) -> Changes:
     return {"extension": [ETHNICITY, *extensions]}
+
+
+def suspected(time: str) -> Changes:
+    """Return the change to an event, which began at 08:20, after a dose given at `time`."""
+    given = {"resourceType": "Immunization", "id": "d", "occurrenceDateTime": time, "status": "completed"}
+    dose = {**given, "vaccineCode": coded(CVX, "19"), "patient": {"reference": "Patient/an"}}
+    return {"contained": [dose], "suspectEntity": [{"instance": {"reference": "#d"}}]}
+
+
+def of_newborn(birth: str, time: str | None = None, **changes: Any) -> Changes:
+    """Return the change to a dose against hepatitis B, given at 08:00 on 20/03/2026, of who was born on `birth`."""
+    at = {"extension": [{"url": f"{R4}/patient-birthTime", "valueDateTime": time}]}
+    child = {"resourceType": "Patient", "id": "c", "birthDate": birth} | ({"_birthDate": at} if time else {})
+    hepatitis_b = [coded(SNOMED, "66071002")]
+    return {
+        "contained": [child],
+        "patient": {"reference": "#c"},
+        **applied(targetDisease=hepatitis_b),
+        "vaccineCode": coded(CVX, "08"),
+        **changes,
+    }
+
+
+def at_home(ward: str | None, province: str, former: str | None = None) -> Changes:
+    """Return the change of address to these units."""
+    units = [
+        {
+            "url": f"{CORE}/StructureDefinition/vn-ext-province",
+            "valueCoding": {"system": f"{CORE}/CodeSystem/vn-province-cs", "code": province},
+        }
+    ]
+    if ward:
+        units.append(
+            {
+                "url": f"{CORE}/StructureDefinition/vn-ext-ward",
+                "valueCoding": {"system": f"{CORE}/CodeSystem/vn-ward-cs", "code": ward},
+            }
+        )
+    if former:
+        units.append(
+            {
+                "url": own("ext-unit-before-2025"),
+                "valueCoding": {"system": f"{OWN}/CodeSystem/commune-until-2025", "code": former},
+            }
+        )
+    return {"address": [{"extension": units, "use": "home", "type": "both", "country": "VN"}]}
 
 
 PAPER = {"primarySource": False, "reportOrigin": {"text": "Sổ tiêm chủng"}}
@@ -228,6 +275,10 @@ PAIRS: tuple[tuple[Resource, str, Changes, Changes], ...] = (
     (EVENT, "AdverseEvent.suspectEntity:min", SAME, {"suspectEntity": None}),
     (EVENT, "AdverseEvent.suspectEntity.instance:target", {"suspectEntity": [{"instance": {"reference": "Medication/lo"}}]}, {"suspectEntity": [{"instance": {"reference": "Device/1"}}]}),
     (EVENT, "AdverseEvent.suspectEntity.causality.assessment:binding", SAME, {"suspectEntity": [{"instance": {"reference": "Immunization/bcg"}, "causality": [{"assessment": coded(f"{OWN}/CodeSystem/aefi-causality", "E")}]}]}),
+    (EVENT, "vn-imm-aefi-after-dose", suspected("2026-03-20T08:20:00+07:00"), suspected("2026-03-20T08:21:00+07:00")),
+    (DOSE, "vn-imm-hepatitis-b-birth-dose", of_newborn("2026-03-19"), of_newborn("2026-03-18")),
+    (PATIENT, "vn-imm-address-ward", at_home("00004", "01"), at_home("00004", "79")),
+    (PATIENT, "vn-imm-address-former-commune", at_home(None, "01", "00001"), at_home(None, "15", "00001")),
     # people and places around
     (PRACTITIONER, "vn-imm-staff-licence", {"identifier": [{"system": f"{CORE}/sid/gphn", "value": "1"}]}, {"identifier": [{"system": "http://his.example/nv", "value": "1"}]}),
     (PRACTITIONER, "vn-imm-staff-cccd-format", {"identifier": [{"system": CCCD, "value": "001194012345"}]}, {"identifier": [{"system": CCCD, "value": "00119401234"}]}),
