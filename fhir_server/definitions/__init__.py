@@ -54,6 +54,7 @@ class Definitions:
             url: None if codes is None else {system: frozenset(members) for system, members in codes.items()}
             for url, codes in facts["valueSets"].items()
         }
+        self._versions: dict[str, str] = {}  # of value sets that say theirs
         self.profiles: dict[str, Json] = {}  # canonical URL → StructureDefinition that constrains a type
         self.questionnaires: dict[str, Json] = {}  # canonical URL → Questionnaire
         self.periods: dict[str, Mapping[str, tuple[str, str]]] = {}  # system → code → first and last day that it holds
@@ -70,7 +71,7 @@ class Definitions:
             of_type.setdefault(resource["resourceType"], []).append(resource)
         for definition in of_type.get("StructureDefinition", ()):
             self.profiles[definition["url"]] = definition
-        self.questionnaires |= {one["url"]: one for one in of_type.get("Questionnaire", ()) if "url" in one}
+        self.questionnaires.update((one["url"], one) for one in of_type.get("Questionnaire", ()) if "url" in one)
         for definition in of_type.get("CodeSystem", ()):
             facts = compact.code_system(definition)
             if facts["complete"] or definition["url"] not in self.code_systems:  # a fragment hides nothing complete
@@ -78,9 +79,12 @@ class Definitions:
                 if periods := compact.periods(definition):
                     self.periods[definition["url"]] = periods
         sets = {definition["url"]: definition for definition in of_type.get("ValueSet", ())}
-        loaded = valuesets.Loaded(sets, self.code_systems, dict(self._value_sets))
+        loaded = valuesets.Loaded(sets, self.code_systems, dict(self._value_sets), dict(self._versions))
         for url, definition in sets.items():
             self._value_sets[url] = valuesets.codes(definition, loaded)
+            self._versions.pop(url, None)
+            if "version" in definition:
+                self._versions[url] = definition["version"]
         if parameters := of_type.get("SearchParameter"):
             self._rows = [*self._rows, *compact.search_parameters(parameters, self._rows)]
 
@@ -93,6 +97,7 @@ class Definitions:
         other._system_codes = {}
         other.code_systems, other._value_sets = dict(self.code_systems), dict(self._value_sets)
         other.profiles, other.periods = dict(self.profiles), dict(self.periods)
+        other.questionnaires, other._versions = dict(self.questionnaires), dict(self._versions)
         other._add(resources)
         if other._rows is not self._rows:
             other._parameters = _by_base(other._rows)
@@ -174,8 +179,13 @@ class Definitions:
         return bool(self._types[type]["base"] == "DomainResource")
 
     def codes(self, value_set: str) -> valuesets.Codes | None:
-        """Return the codes of `value_set` by system; None when it is unknown or cannot be enumerated."""
-        url = value_set.partition("|")[0]
+        """Return the codes of `value_set` (url, or url|version) by system.
+
+        None when it is unknown, in another version than that, or cannot be enumerated.
+        """
+        url, _, version = value_set.partition("|")
+        if version and self._versions.get(url, version) != version:
+            return None
         return self._value_sets[url] if url in self._value_sets else further.codes(url)
 
     def codes_of_system(self, url: str) -> frozenset[str] | None:

@@ -159,8 +159,9 @@ def compartment(definition: Json) -> dict[str, list[str]]:
 
 
 def code_system(definition: Json) -> Json:
-    """Return `complete`, `supplement` and the concepts as `[code, display, parent]`, parents first."""
+    """Return `version`, `complete`, `supplement` and the concepts as `[code, display, parent]`, parents first."""
     return {
+        "version": definition.get("version"),
         "complete": definition.get("content") == "complete",
         "supplement": "supplements" in definition,
         "caseSensitive": definition.get("caseSensitive", True),

@@ -19,6 +19,7 @@ class Loaded(NamedTuple):
     value_sets: Mapping[str, Json]
     code_systems: Mapping[str, Json]  # as `compact.code_system` gives them
     enumerated: Mapping[str, Codes | None] = MappingProxyType({})  # value sets whose codes are known already
+    versions: Mapping[str, str] = MappingProxyType({})  # of those, where they say theirs
 
 
 def codes(value_set: Json, loaded: Loaded, depth: int = 0) -> Codes | None:
@@ -49,7 +50,7 @@ def _part(include: Json, loaded: Loaded, depth: int) -> Codes | None:
         members = _of_system(include, loaded.code_systems.get(system))
         parts.append(None if members is None else {system: members})
     for url in include.get("valueSet", ()):
-        parts.append(_imported(url.partition("|")[0], loaded, depth))
+        parts.append(_imported(url, loaded, depth))
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or not known:
         return None
@@ -60,16 +61,22 @@ def _part(include: Json, loaded: Loaded, depth: int) -> Codes | None:
     }
 
 
-def _imported(url: str, loaded: Loaded, depth: int) -> Codes | None:
-    if url in loaded.value_sets:
-        return codes(loaded.value_sets[url], loaded, depth + 1)
-    return loaded.enumerated.get(url)
+def _imported(canonical: str, loaded: Loaded, depth: int) -> Codes | None:
+    url, _, version = canonical.partition("|")
+    definition = loaded.value_sets.get(url)
+    known = loaded.versions.get(url) if definition is None else definition.get("version")
+    if version and known and version != known:
+        return None
+    return loaded.enumerated.get(url) if definition is None else codes(definition, loaded, depth + 1)
 
 
 def _of_system(include: Json, code_system: Json | None) -> frozenset[str] | None:
     if "concept" in include:
         return frozenset(concept["code"] for concept in include["concept"])
     if code_system is None or not code_system["complete"]:
+        return None
+    wanted, known = include.get("version"), code_system.get("version")
+    if wanted and known and wanted != known:
         return None
     concepts = code_system["concepts"]
     members = frozenset(code for code, _, _ in concepts)

@@ -24,7 +24,7 @@ from fhir_server.validation import Validator
 Json = dict[str, Any]
 
 WATCHED = frozenset(
-    {"StructureDefinition", "ValueSet", "CodeSystem", "SearchParameter"}
+    {"StructureDefinition", "ValueSet", "CodeSystem", "SearchParameter", "Questionnaire"}
 )  # what Definitions are made of
 
 log = logging.getLogger("fhir_server.knowledge")

@@ -108,3 +108,34 @@ def test_what_cannot_be_enumerated_is_none_and_never_a_part(include: Any) -> Non
 
 def test_a_value_set_that_composes_nothing_cannot_be_enumerated() -> None:
     assert valuesets.codes({}, Loaded({}, {})) is None
+
+
+SECOND = Loaded(
+    {"urn:two": {"version": "2", "compose": {"include": [only("a1")]}}},
+    {**SYSTEMS, "urn:c": compact.code_system({"version": "2", "content": "complete", "concept": [{"code": "c1"}]})},
+    {"urn:elsewhere": {A: frozenset({"a1"})}},
+    {"urn:elsewhere": "2"},
+)
+
+
+@pytest.mark.parametrize(
+    ("include", "known"),
+    [
+        ({"valueSet": ["urn:two"]}, True),
+        ({"valueSet": ["urn:two|2"]}, True),
+        ({"valueSet": ["urn:two|1"]}, False),
+        ({"valueSet": ["urn:elsewhere|2"]}, True),
+        ({"valueSet": ["urn:elsewhere|1"]}, False),
+        ({"system": "urn:c"}, True),
+        ({"system": "urn:c", "version": "2"}, True),
+        ({"system": "urn:c", "version": "1"}, False),
+        ({"system": A, "version": "1"}, True),
+    ],
+    ids=[
+        *("no version asked", "this import", "another import", "this of before", "another of before"),
+        *("no version of the system asked", "this system", "another system", "a system that says none"),
+    ],
+)
+def test_another_version_than_the_one_known_is_not_known(include: Any, known: bool) -> None:
+    found = valuesets.codes({"compose": {"include": [include]}}, SECOND)
+    assert (found is not None) is known

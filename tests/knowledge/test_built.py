@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_server.knowledge.built import Knowledge, Sources, knowledge_of
+from fhir_server.knowledge.built import WATCHED, Knowledge, Sources, knowledge_of
 from fhir_server.search.parameters import Building
 from tests.http.test_search_parameters import BAD, parameter
 
@@ -59,6 +59,29 @@ def test_the_last_of_a_url_counts() -> None:
     one, other = parameter("box"), parameter("box", expression="Patient.identifier")
     assert knowledge_of(sources(one), [other], 1).rules == knowledge_of(sources(other), [], 1).rules
     assert knowledge_of(sources(), [one, other], 1).rules == knowledge_of(sources(), [other], 1).rules
+
+
+def test_a_version_that_is_not_in_force_is_a_question_for_the_terminology_service() -> None:
+    made = knowledge_of(sources(), [codes("red"), value_set() | {"version": "2"}], 1)
+    assert [listed(made, url) for url in (SET, f"{SET}|2", f"{SET}|1")] == [{"red"}, {"red"}, None]
+
+
+def test_answers_are_checked_against_a_questionnaire_that_is_stored() -> None:
+    form: Json = {
+        "resourceType": "Questionnaire",
+        "url": "http://example.vn/screening",
+        "status": "active",
+        "item": [{"linkId": "fever", "text": "Fever?", "type": "boolean", "required": True}],
+    }
+    answers: Json = {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": form["url"]}
+    before = knowledge_of(sources(), [], 1)
+    after = knowledge_of(sources(), [form], 2, before)
+    errors = [
+        [issue.expression for issue in made.validator.validate(answers).issues if issue.severity == "error"]
+        for made in (before, after)
+    ]
+    assert errors == [[], ["QuestionnaireResponse"]]
+    assert "Questionnaire" in WATCHED
 
 
 def test_only_search_parameters_need_no_more_than_that() -> None:
