@@ -44,9 +44,9 @@ def add(
     rows = _ask(url, "package-add", [given])
     for row in rows:
         if row["name"] == "package":
-            console.print(_line(row), markup=False, highlight=False, soft_wrap=True)
+            console.print(_line(row), markup=False, highlight=False)
         else:
-            console.print(f"  {row['name']}: {_value(row)}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"  {row['name']}: {_value(row)}", markup=False, highlight=False)
 
 
 @packages.command("list")

@@ -70,7 +70,7 @@ def issue(
         stop(f"The answer ({answer.status_code}) is not that of a FHIR server: is the --url right?")
     if text is None:
         for problem in problems:
-            console.print(problem, style="red", markup=False, highlight=False, soft_wrap=True)
+            console.print(problem, style="red", markup=False, highlight=False)
         raise typer.Exit(1)
     sys.stdout.write(text + "\n")
     try:

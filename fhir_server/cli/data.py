@@ -12,21 +12,18 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 
 import profiles
 from examples import files, generate
 from fhir_server import wire
 from fhir_server.cli import findings, sources
-from fhir_server.cli.ending import stop
+from fhir_server.cli.ending import console, stop
 from fhir_server.cli.findings import Findings, Place
 from fhir_server.cli.serving import configured
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError, Issue
 from fhir_server.server import definitions_of
 from fhir_server.validation import Defaults, Validator
-
-console = Console(stderr=True)
 
 
 def validate(

@@ -8,10 +8,10 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
-console = Console(stderr=True)
+console = Console(stderr=True, soft_wrap=True)  # a path that is broken in two is no path
 
 
 def stop(message: str) -> NoReturn:
     """Print what is wrong and what to do, and end with status 2."""
-    console.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    console.print(message, style="red", markup=False, highlight=False)
     raise typer.Exit(2)

@@ -115,7 +115,7 @@ class Findings:
             lines.append(f"{'':24}and {len(rows) - SHOWN} other rules (--report FILE has all)")
         if self.beyond:
             lines.append(f"{self.beyond:>9}  of other rules")
-        console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+        console.print("\n".join(lines), markup=False, highlight=False)
 
 
 def report(path: Path, facts: Json, findings: Findings) -> None:

@@ -13,12 +13,11 @@ from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from fhir_server import wire
 from fhir_server.cli import findings, sources
-from fhir_server.cli.ending import stop
+from fhir_server.cli.ending import console, stop
 from fhir_server.cli.findings import Findings, Place
 from fhir_server.cli.progress import Progress as Done
 from fhir_server.cli.sources import Unit
@@ -27,7 +26,6 @@ from fhir_server.settings import Apply
 
 Json = dict[str, Any]
 
-console = Console(stderr=True)
 ATTEMPTS = 8  # how often a Bundle is sent while the server is busy or away
 LONGEST_PAUSE = 15.0  # seconds between two of them
 BUSY = {429, 502, 503, 504}  # of the server, or of a proxy before it
@@ -308,9 +306,9 @@ def _tell(report: Report, *, resumable: bool) -> None:
     console.print(f"{report.stored} stored, {report.failed} failed")
     report.findings.print(console)
     for reason, count in report.reasons.most_common(20):
-        console.print(f"{count:>9}  {reason}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{count:>9}  {reason}", markup=False, highlight=False)
     if len(report.reasons) > 20:
         console.print(f"           and {len(report.reasons) - 20} other reasons")
     if report.stopped:
         how = "the same command goes on from here" if resumable else "with --state FILE it could go on from here"
-        console.print(f"Stopped: {report.stopped}; {how}", style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"Stopped: {report.stopped}; {how}", style="red", markup=False, highlight=False)

@@ -215,7 +215,7 @@ def announce(settings: Settings, mongodb_uri: str) -> None:
         "Health": f"{address}/health/ready",
         "MongoDB": _public(mongodb_uri),
     }.items():
-        console.print(f"{name:13} {value}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{name:13} {value}", markup=False, highlight=False)
 
 
 def _public(mongodb_uri: str) -> str:

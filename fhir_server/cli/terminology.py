@@ -8,15 +8,13 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 
 from fhir_server import wire
-from fhir_server.cli.ending import stop
+from fhir_server.cli.ending import console, stop
 from fhir_server.outcome import FhirError
 from terminology import tabular
 
 app = typer.Typer(help="Catalogues of codes as FHIR resources: files for `load`.", no_args_is_help=True)
-console = Console(stderr=True)
 
 MOST = 10_000  # concepts in one part of a code system
 
