@@ -6,17 +6,20 @@ signatures, periods, authority or not, key usage. Policies and name constraints 
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from signing.refusal import Refused
 
 LONGEST: Final = 6  # certificates in a chain
+_REMEMBERED: Final = 4096  # the same few certificates are met with every dose; no answer kept depends on the time
 # Where certificates say whose they are: organizationIdentifier (ETSI EN 319 412-1), UID (as Vietnamese authorities
 # write `MST:0100109106`), serialNumber.
 _IDENTIFIERS: Final = (NameOID.ORGANIZATION_IDENTIFIER, NameOID.USER_ID, NameOID.SERIAL_NUMBER)
@@ -33,6 +36,7 @@ class Authorities:
     def __len__(self) -> int:
         return sum(map(len, self._by_subject.values()))
 
+    @lru_cache(maxsize=_REMEMBERED)  # noqa: B019 — there is one list of authorities, and it lives as long as the process
     def above(self, certificate: x509.Certificate) -> x509.Certificate | None:
         """Return the authority that signed `certificate`, or that it is itself; None when none did."""
         for candidate in self._by_subject.get(certificate.issuer, ()):
@@ -62,7 +66,7 @@ def read(chain: Sequence[bytes]) -> list[x509.Certificate]:
     if not 0 < len(chain) <= LONGEST:
         raise Refused("chain-length", f"a chain has 1 to {LONGEST} certificates, not {len(chain)}")
     try:
-        return [x509.load_der_x509_certificate(each) for each in chain]
+        return [_certificate(each) for each in chain]
     except ValueError as error:
         raise Refused("not-a-certificate", f"a certificate of the chain cannot be read ({error})") from None
 
@@ -89,7 +93,17 @@ def require_trusted(chain: Sequence[x509.Certificate], trusted: Authorities, at:
     _require_authority(anchor)
 
 
-def identifiers(certificate: x509.Certificate) -> set[str]:
+@lru_cache(maxsize=_REMEMBERED)
+def public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
+    """Return the key of `certificate`; raise Refused when it cannot be read."""
+    try:
+        return certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Refused("unreadable-key", f"the key of the signer cannot be read ({error})") from None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def identifiers(certificate: x509.Certificate) -> frozenset[str]:
     """Return what the subject is called by: each value whole, and what follows its scheme (`MST:`, `VATVN-`)."""
     found: set[str] = set()
     for kind in _IDENTIFIERS:
@@ -98,7 +112,7 @@ def identifiers(certificate: x509.Certificate) -> set[str]:
             found |= {value, value.partition(":")[2]}
             if kind == NameOID.ORGANIZATION_IDENTIFIER:
                 found.add(value.partition("-")[2])
-    return found - {""}
+    return frozenset(found - {""})
 
 
 def der(certificate: x509.Certificate) -> bytes:
@@ -106,6 +120,10 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
+_certificate = lru_cache(maxsize=_REMEMBERED)(x509.load_der_x509_certificate)
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
@@ -126,6 +144,7 @@ def _require_authority(certificate: x509.Certificate) -> None:
         raise Refused("not-an-authority", f"{certificate.subject.rfc4514_string()} may issue no certificates")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) -> x509.ExtensionType | None:
     try:
         return certificate.extensions.get_extension_for_class(kind).value

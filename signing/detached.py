@@ -7,6 +7,7 @@ Facilities sign with the certificates they have, of any authority: RSA (PS256, o
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from cryptography import x509
@@ -40,7 +41,14 @@ def parse(text: str) -> Detached:
     parts = text.split(".")
     if len(text) > LONGEST or len(parts) != 3 or parts[1]:
         raise Refused("not-detached-jws", "a detached JWS is header..signature, with nothing in between")
-    header = jws.json_object(unbase64url(parts[0]), "not-detached-jws", "the header of the JWS")
+    algorithm, chain, encoded = _header(parts[0])
+    return Detached(algorithm, chain, parts[0], encoded, unbase64url(parts[2]))
+
+
+@lru_cache(maxsize=256)  # one signer's headers are the same
+def _header(text: str) -> tuple[str, tuple[bytes, ...], bool]:
+    """Return the algorithm, the chain, and whether the content is signed in Base64url."""
+    header = jws.json_object(unbase64url(text), "not-detached-jws", "the header of the JWS")
     unencoded = header.get(_UNENCODED) is False
     if header.get("crit", []) != ([_UNENCODED] if unencoded else []):
         raise Refused(
@@ -49,7 +57,7 @@ def parse(text: str) -> Detached:
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
         raise Refused("unsupported-algorithm", f"algorithm {algorithm!r:.40} is not one of {', '.join(ALGORITHMS)}")
-    return Detached(str(algorithm), _chain(header.get("x5c")), parts[0], not unencoded, unbase64url(parts[2]))
+    return str(algorithm), _chain(header.get("x5c")), not unencoded
 
 
 def signing_input(header: str, content: bytes, *, encoded: bool) -> bytes:
@@ -63,10 +71,7 @@ def verify(found: Detached, content: bytes) -> list[x509.Certificate]:
     Whether the chain is to be trusted is another question: `chains.require_trusted`.
     """
     chain = chains.read(found.chain)
-    try:
-        key = chain[0].public_key()
-    except (ValueError, TypeError) as error:
-        raise Refused("unreadable-key", f"the key of the signer cannot be read ({error})") from None
+    key = chains.public_key(chain[0])
     data = signing_input(found.header, content, encoded=found.encoded)
     if not _verifies(found, key, data):
         raise Refused("bad-signature", "the signature does not cover the record as it is")

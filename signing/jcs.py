@@ -3,16 +3,16 @@
 https://www.rfc-editor.org/rfc/rfc8785
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
 from signing.refusal import Refused
 
 _LARGEST = 2**53 - 1  # beyond it, a double no longer holds every integer
 _DEPTH = 64
-_text = json.JSONEncoder(ensure_ascii=False).encode  # escapes exactly what section 3.2.2.2 names
+_text = encode_basestring  # escapes exactly what section 3.2.2.2 names
 
 
 def canonical(value: Any) -> bytes:
@@ -21,43 +21,52 @@ def canonical(value: Any) -> bytes:
     A Decimal is written as the double nearest to it (section 3.2.2.3): `1.10` becomes `1.1`.
     """
     try:
-        return "".join(_write(value, _DEPTH)).encode()
+        return _written(value, _DEPTH).encode()
     except UnicodeEncodeError:
         raise Refused("not-canonical", "a text holds half a character (a lone surrogate)") from None
 
 
-def _write(value: Any, depth: int) -> Iterator[str]:
+def _written(value: Any, depth: int) -> str:
     if not depth:
         raise Refused("not-canonical", f"the value is nested more than {_DEPTH} levels deep")
+    kind = type(value)
+    if kind is str:
+        return _text(value)
+    if kind is dict:
+        return _object(value, depth)
+    if kind is list:
+        return _array(value, depth)
+    return _other(value, depth)
+
+
+def _other(value: Any, depth: int) -> str:
     match value:
         case None:
-            yield "null"
+            return "null"
         case bool():
-            yield "true" if value else "false"
+            return "true" if value else "false"
         case str():
-            yield _text(value)
+            return _text(value)
         case int() | float() | Decimal():
-            yield _number(value)
+            return _number(value)
         case Mapping():
-            yield from _object(value, depth)
+            return _object(value, depth)
         case list() | tuple():
-            yield "["
-            for place, item in enumerate(value):
-                yield "," if place else ""
-                yield from _write(item, depth - 1)
-            yield "]"
+            return _array(value, depth)
         case _:
             raise Refused("not-canonical", f"a {type(value).__name__} has no place in JSON")
 
 
-def _object(value: Mapping[Any, Any], depth: int) -> Iterator[str]:
-    if not all(isinstance(name, str) for name in value):
-        raise Refused("not-canonical", "the name of a member is no text")
-    yield "{"
-    for place, name in enumerate(sorted(value, key=_units)):
-        yield f"{',' if place else ''}{_text(name)}:"
-        yield from _write(value[name], depth - 1)
-    yield "}"
+def _array(items: Sequence[Any], depth: int) -> str:
+    return f"[{','.join([_written(item, depth - 1) for item in items])}]"
+
+
+def _object(value: Mapping[Any, Any], depth: int) -> str:
+    try:
+        names = sorted(value, key=None if "".join(value).isascii() else _units)
+    except TypeError:
+        raise Refused("not-canonical", "the name of a member is no text") from None
+    return f"{{{','.join([f'{_text(name)}:{_written(value[name], depth - 1)}' for name in names])}}}"
 
 
 def _units(name: str) -> bytes:

@@ -10,7 +10,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
+
+from cryptography import x509
 
 from fhir_server.certificates import attested, doses
 from signing import chains, detached
@@ -90,7 +94,8 @@ def signature(immunization: Mapping[str, Any], by: str, jws: str, at: str) -> Js
 
 def state(immunization: Mapping[str, Any], provenances: Sequence[Mapping[str, Any]], register: Register) -> State:
     """Return what `provenances`, the newest first, say of the dose as it is now."""
-    digest = attested.digest(immunization)
+    content = attested.signing_input(immunization)
+    digest = sha256(content).hexdigest()
     verified: Mark | None = None
     refused: Refused | None = None
     for provenance in provenances:
@@ -105,7 +110,9 @@ def state(immunization: Mapping[str, Any], provenances: Sequence[Mapping[str, An
             verified = verified or _verified(provenance)
         else:
             try:
-                return State(verified or _earlier(provenances, digest), _signed(immunization, provenance, register))
+                return State(
+                    verified or _earlier(provenances, digest), _signed(immunization, content, provenance, register)
+                )
             except Refused as refusal:
                 refused = refused or refusal
     return State(verified, None, refused)
@@ -117,7 +124,15 @@ def require_signed(immunization: Mapping[str, Any], jws: str, by: str, at: datet
     Raise Refused unless the signature covers the dose as it is, its chain is trusted `at` that moment, and the
     certificate is that of `by`, which is the facility of the dose or signs for it.
     """
-    chain = detached.verify(detached.parse(jws), attested.signing_input(immunization))
+    content = attested.signing_input(immunization)
+    return _subject(_require_signed(immunization, content, jws, by, at, register))
+
+
+def _require_signed(
+    immunization: Mapping[str, Any], content: bytes, jws: str, by: str, at: datetime, register: Register
+) -> x509.Certificate:
+    """Do what `require_signed` does over `content`, what is attested of the dose; return the certificate."""
+    chain = detached.verify(detached.parse(jws), content)
     chains.require_trusted(chain, register.authorities, at)
     facility = doses.facility(immunization)
     if facility is None:
@@ -130,7 +145,12 @@ def require_signed(immunization: Mapping[str, Any], jws: str, by: str, at: datet
     if not own & chains.identifiers(chain[0]):
         raise Refused("signer-mismatch", f"the certificate names none of the identifiers of {by}")
     _require_may_sign(id, facility, at, register)
-    return chain[0].subject.rfc4514_string()
+    return chain[0]
+
+
+@lru_cache(maxsize=1024)
+def _subject(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
 
 
 def _require_may_sign(signer: str, facility: str, at: datetime, register: Register) -> None:
@@ -177,7 +197,7 @@ def _verified(provenance: Mapping[str, Any]) -> Mark:
     return Mark(_agent(provenance), str(provenance.get("recorded")), str(next(iter(reasons), "")))
 
 
-def _signed(immunization: Mapping[str, Any], provenance: Mapping[str, Any], register: Register) -> Mark:
+def _signed(immunization: Mapping[str, Any], content: bytes, provenance: Mapping[str, Any], register: Register) -> Mark:
     row: Mapping[str, Any] = next(iter(provenance.get("signature", ())), {})
     by, when = str(row.get("who", {}).get("reference")), str(row.get("when"))
     try:
@@ -185,7 +205,7 @@ def _signed(immunization: Mapping[str, Any], provenance: Mapping[str, Any], regi
         at = datetime.fromisoformat(when)
     except ValueError:
         raise Refused("not-detached-jws", "the signature cannot be read") from None
-    return Mark(by, when, require_signed(immunization, text, by, at, register))
+    return Mark(by, when, _subject(_require_signed(immunization, content, text, by, at, register)))
 
 
 def _step(provenance: Mapping[str, Any]) -> str | None:

@@ -3,8 +3,11 @@
 Decision 5772/QĐ-BYT (2021); https://hl7.org/fhir/R4/provenance.html
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from fhir_server import wire
 from fhir_server.certificates import dose_steps, doses
@@ -27,12 +30,16 @@ async def states(ctx: Context, immunizations: Sequence[Json], signers: Sequence[
     for start in range(0, len(immunizations), TOGETHER):
         names = ",".join(f"Immunization/{each['id']}" for each in immunizations[start : start + TOGETHER])
         found = await matches(ctx, "Provenance", [("target", names)], MAX_PROVENANCES)
-        provenances += (wire.loads(each.raw) for each in found if each.raw)
+        provenances += (orjson.loads(each.raw) for each in found if each.raw)  # no decimal of them is looked at
+    register = await who_signs(ctx, immunizations, [*signers, *_signers(provenances)])
+    return await asyncio.to_thread(_states, immunizations, provenances, register)
+
+
+def _states(immunizations: Sequence[Json], provenances: Sequence[Json], register: Register) -> list[State]:
     by_dose: dict[str, list[Json]] = {}
     for provenance in provenances:
         for target in provenance["target"]:
             by_dose.setdefault(str(target.get("reference", "")).partition("/_history")[0], []).append(provenance)
-    register = await who_signs(ctx, immunizations, [*signers, *_signers(provenances)])
     return [dose_steps.state(each, by_dose.get(f"Immunization/{each['id']}", ()), register) for each in immunizations]
 
 

@@ -1,0 +1,59 @@
+"""https://www.rfc-editor.org/rfc/rfc5280#section-6.1: what is remembered of a certificate never decides about a day"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from signing import chains, detached
+from signing.chains import Authorities
+from signing.refusal import Refused
+from tests.http.facilities import authority
+
+NOW = datetime.now(UTC)
+ROOT, STRANGER = authority(), authority("Nobody's CA")
+SUB = ROOT.below("Sub CA")
+TRUSTED, OTHERS = Authorities([ROOT.certificate]), Authorities([STRANGER.certificate])
+SIGNER = SUB.signer("MCSKCB:01001", start=NOW - timedelta(days=10), days=20)
+
+
+@pytest.mark.parametrize(
+    ("days", "trusted", "code"),
+    [
+        (0, TRUSTED, None),
+        (15, TRUSTED, "chain-expired"),
+        (-15, TRUSTED, "chain-expired"),
+        (0, OTHERS, "chain-untrusted"),
+        (0, Authorities(), "chain-untrusted"),
+        (9, TRUSTED, None),
+    ],
+    ids=["in its time", "after it", "before it", "other authorities", "no authorities", "on its last day"],
+)
+def test_a_chain_is_judged_anew_for_each_day_and_each_list(days: int, trusted: Authorities, code: str | None) -> None:
+    chain = chains.read([chains.der(each) for each in SIGNER.chain])
+    try:
+        chains.require_trusted(chain, trusted, NOW + timedelta(days=days))
+        found = None
+    except Refused as refusal:
+        found = refusal.code
+    assert found == code
+
+
+def test_the_same_header_over_another_content_or_with_another_signature_is_refused() -> None:
+    jws = SIGNER.sign(b"a dose")
+    assert detached.verify(detached.parse(jws), b"a dose") == list(SIGNER.chain)
+    header, _, signature = jws.split(".")
+    other = SIGNER.sign(b"another dose").split(".")[2]
+    for text, content in (
+        (jws, b"another dose"),
+        (f"{header}..{other}", b"a dose"),
+        (f"{header}..{signature[4:]}", b""),
+    ):
+        with pytest.raises(Refused, match="does not cover"):
+            detached.verify(detached.parse(text), content)
+
+
+def test_a_certificate_of_another_signer_does_not_stand_in_for_the_chain() -> None:
+    stranger = STRANGER.signer("MCSKCB:01001")
+    with pytest.raises(Refused) as refused:
+        chains.require_trusted([stranger.chain[0], *SIGNER.chain[1:]], TRUSTED, NOW)
+    assert refused.value.code == "chain-broken"
