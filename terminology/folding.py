@@ -18,7 +18,13 @@ def words(text: str) -> tuple[str, ...]:
     >>> words("Phường Đống Đa (Hà Nội)")
     ('phuong', 'dong', 'da', 'ha', 'noi')
     """
-    return tuple(dict.fromkeys(word for part in text.split() for word in _folded(part)))
+    found: list[str] = []
+    for part in text.split():
+        if part.isascii() and part.isalnum():  # one word as it is, such as a code
+            found.append(part.lower())
+        else:
+            found += _folded(part)
+    return tuple(dict.fromkeys(found))
 
 
 @lru_cache(maxsize=16384)  # texts are many, the words that they are made of few

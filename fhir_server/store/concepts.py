@@ -2,14 +2,15 @@
 
 https://hl7.org/fhir/R4/codesystem.html
 
-    concepts          {_id: "key\\tcode", k: key, c: code, n: order, d: display, j: JSON, r: parents,
+    concepts_[key]    {_id: code, as it is compared, c: code, n: order, d: display, j: JSON, r: parents,
                        a: itself and what is above it, p: ["property=value"], t: folded words,
                        f: first day, u: last day, i: inactive, b: abstract}
     concepts_built    {_id: key, of: resource, parts: versions, n: number of concepts, done, until,
                        timed, inactive, abstract, left}
 
 A key names the content of a code system: the versions of the resources that it is made of. Its rows never change, so
-they are derived when first needed, by one process that holds a claim; until `done` nobody answers from them.
+they are derived when first needed, by one process that holds a claim; until `done` nobody answers from them. Each key
+has a collection of its own: an index is made at the end, in one go, and what is superseded is dropped as a whole.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from pymongo import ASCENDING, IndexModel
 from fhir_server import wire
 from fhir_server.store.failures import answering, inserting
 from fhir_server.store.gathering import Gatherer
-from fhir_server.store.layout import Document, Layout
+from fhir_server.store.layout import Collection, Document, Layout
 from terminology import conditions
 from terminology.concepts import Concept
 from terminology.conditions import Condition, pairs_of
@@ -35,7 +36,7 @@ LINGER: Final = 3_600_000  # milliseconds; rows of superseded content stay for t
 _ALIVE: Final[Document] = {"$set": {"until": {"$add": ["$$NOW", CLAIM]}}}
 TOGETHER: Final = 32  # questions for rows in one query
 _INDEXES: Final = tuple(
-    IndexModel([("k", ASCENDING), (field, ASCENDING), *more], name=name)
+    IndexModel([(field, ASCENDING), *more], name=name)
     for name, field, more in (
         ("order", "n", []),
         ("above", "a", [("n", ASCENDING)]),
@@ -60,10 +61,13 @@ class Concepts:
     """The concepts of one database; no question takes longer than `milliseconds`."""
 
     def __init__(self, layout: Layout, milliseconds: int):
-        self._rows = layout.database["concepts"]
+        self._database = layout.database
         self._states = layout.database["concepts_built"]
         self._milliseconds = milliseconds
-        self._gatherer: Gatherer[tuple[str, ...], list[Document]] = Gatherer(self._found, TOGETHER)
+        self._gatherer: Gatherer[tuple[str, tuple[str, ...]], list[Document]] = Gatherer(self._found, TOGETHER)
+
+    def _rows(self, key: str) -> Collection:
+        return self._database[f"concepts_{key}"]
 
     async def finished(self) -> set[str]:
         """Return the parts of everything whose rows are complete."""
@@ -92,7 +96,6 @@ class Concepts:
         database's, so that the clocks of processes need not agree.
         """
         with answering():
-            await self._rows.create_indexes(list(_INDEXES))
             begun = {"of": of, "parts": list(parts), "until": datetime(1970, 1, 1, tzinfo=UTC)}
             await self._states.update_one({"_id": key}, {"$setOnInsert": begun}, upsert=True)
             taken = await self._states.update_one(
@@ -102,14 +105,14 @@ class Concepts:
 
     async def add(self, key: str, ids: Sequence[str], concepts: Sequence[Concept]) -> None:
         """Store the rows of some concepts, whose `ids` are unique; those that are there already stay as they are."""
-        rows = await asyncio.to_thread(_rows, key, ids, concepts)  # requests have their turn meanwhile
+        rows = await asyncio.to_thread(_documents, ids, concepts)  # requests have their turn meanwhile
         with inserting():
-            await self._rows.insert_many(rows, ordered=False)
+            await self._rows(key).insert_many(rows, ordered=False)
         with answering():
             await self._states.update_one({"_id": key}, [_ALIVE])
 
     async def finish(self, key: str, of: str, facts: Built) -> None:
-        """Say that the rows of `key` are complete; clear away other versions of the resource `of`, after a while."""
+        """Index the rows of `key` and say that they are complete; other versions of `of` are dropped after a while."""
         told: Document = {
             "done": True,
             "n": facts.number,
@@ -120,39 +123,39 @@ class Concepts:
         others: Document = {"of": of, "_id": {"$ne": key}}
         old: Document = {**others, "$expr": {"$lt": ["$left", {"$subtract": ["$$NOW", LINGER]}]}}
         with answering():
+            await self._rows(key).create_indexes(list(_INDEXES))
             await self._states.update_one({"_id": key}, {"$set": told, "$unset": {"until": "", "left": ""}})
             await self._states.update_many({**others, "left": {"$exists": False}}, [{"$set": {"left": "$$NOW"}}])
             gone = [state["_id"] for state in await self._states.find({**old, "left": {"$exists": True}}).to_list()]
-            if gone:
-                await self._states.delete_many({"_id": {"$in": gone}})
-                await self._rows.delete_many({"k": {"$in": gone}})
+            for each in gone:
+                await self._rows(each).drop()
+                await self._states.delete_one({"_id": each})
 
     async def find(self, key: str, ids: Iterable[str]) -> dict[str, Concept]:
         """Return the concepts that exist, by the id that they were stored under."""
-        wanted = {f"{key}\t{id}": id for id in ids}
+        wanted = tuple(dict.fromkeys(ids))
         if not wanted:
             return {}
-        rows = await self._gatherer.ask(tuple(wanted))
-        return {wanted[row["_id"]]: concept(row) for row in rows}
+        return {row["_id"]: concept(row) for row in await self._gatherer.ask((key, wanted))}
 
-    async def _found(self, questions: Sequence[tuple[str, ...]]) -> list[list[Document]]:
-        """Answer several questions for rows by one query."""
-        ids = list(dict.fromkeys(id for question in questions for id in question))
+    async def _found(self, questions: Sequence[tuple[str, tuple[str, ...]]]) -> list[list[Document]]:
+        """Answer several questions for rows, those of one key by one query."""
+        wanted: dict[str, dict[str, None]] = {}
+        for key, ids in questions:
+            wanted.setdefault(key, {}).update(dict.fromkeys(ids))
+        found = dict(zip(wanted, await asyncio.gather(*map(self._of_ids, wanted, wanted.values())), strict=True))
+        return [[found[key][id] for id in ids if id in found[key]] for key, ids in questions]
+
+    async def _of_ids(self, key: str, ids: Iterable[str]) -> dict[str, Document]:
         with answering():
-            cursor = self._rows.find({"_id": {"$in": ids}}, max_time_ms=self._milliseconds)
-            rows = {row["_id"]: row for row in await cursor.to_list()}
-        return [[rows[id] for id in question if id in rows] for question in questions]
+            cursor = self._rows(key).find({"_id": {"$in": list(ids)}}, max_time_ms=self._milliseconds)
+            return {row["_id"]: row for row in await cursor.to_list()}
 
-    async def select(
-        self, key: str, condition: Condition, *, skip: int = 0, limit: int = 0, ids: Sequence[str] | None = None
-    ) -> list[Concept]:
-        """Return the concepts that satisfy a settled condition, in the order of the code system; raise TooCostly.
-
-        With `ids` only those stored under them are looked at.
-        """
+    async def select(self, key: str, condition: Condition, *, skip: int = 0, limit: int = 0) -> list[Concept]:
+        """Return the concepts that satisfy a settled condition, in the order of the code system; raise TooCostly."""
         with answering():
-            cursor = self._rows.find(
-                _within(key, condition, ids),
+            cursor = self._rows(key).find(
+                asked(condition),
                 sort=[("n", ASCENDING)],
                 skip=skip,
                 limit=limit,
@@ -168,36 +171,35 @@ class Concepts:
         first = {"$topN": {"n": skip + limit, "sortBy": {"n": 1}, "output": "$_id"}}
         grouped: Document = {"_id": None, "number": {"$sum": 1}, **({"first": first} if limit else {})}
         with answering():
-            steps = [{"$match": _within(key, condition, None)}, {"$group": grouped}]
-            cursor = await self._rows.aggregate(steps, maxTimeMS=self._milliseconds)
+            steps = [{"$match": asked(condition)}, {"$group": grouped}]
+            cursor = await self._rows(key).aggregate(steps, maxTimeMS=self._milliseconds)
             found = await cursor.to_list()
         if not found:
             return 0, []
         ids = found[0].get("first", [])[skip:]
-        rows = (await self._found([tuple(ids)]))[0] if ids else []
-        return found[0]["number"], [concept(row) for row in rows]
+        rows = await self._of_ids(key, ids) if ids else {}
+        return found[0]["number"], [concept(rows[id]) for id in ids]
 
-    async def count(self, key: str, condition: Condition, ids: Sequence[str] | None = None) -> int:
+    async def count(self, key: str, condition: Condition) -> int:
         """Return how many concepts satisfy a settled condition; raise TooCostly."""
         with answering():
-            return await self._rows.count_documents(_within(key, condition, ids), maxTimeMS=self._milliseconds)
+            return await self._rows(key).count_documents(asked(condition), maxTimeMS=self._milliseconds)
 
     async def children(self, key: str, code: str, limit: int) -> list[Concept]:
         """Return up to `limit` concepts directly below `code`, in order."""
         with answering():
-            cursor = self._rows.find({"k": key, "a": code, "r": code}, sort=[("n", ASCENDING)], limit=limit)
+            cursor = self._rows(key).find({"a": code, "r": code}, sort=[("n", ASCENDING)], limit=limit)
             return [concept(row) for row in await cursor.to_list()]
 
 
-def _rows(key: str, ids: Sequence[str], concepts: Sequence[Concept]) -> list[Document]:
-    return [row(key, id, concept) for id, concept in zip(ids, concepts, strict=True)]
+def _documents(ids: Sequence[str], concepts: Sequence[Concept]) -> list[Document]:
+    return [row(id, concept) for id, concept in zip(ids, concepts, strict=True)]
 
 
-def row(key: str, id: str, concept: Concept) -> Document:
+def row(id: str, concept: Concept) -> Document:
     """Return the document of a concept."""
     document: Document = {
-        "_id": f"{key}\t{id}",
-        "k": key,
+        "_id": id,
         "c": concept.code,
         "n": concept.order,
         "j": wire.dumps(concept.json),
@@ -225,13 +227,6 @@ def concept(document: Document) -> Concept:
         tuple(document.get("r", ())),
         frozenset(document["a"]) - {document["c"]},
     )
-
-
-def _within(key: str, condition: Condition, ids: Sequence[str] | None) -> Document:
-    terms: list[Document] = [{"k": key}, asked(condition)]
-    if ids is not None:
-        terms.append({"_id": {"$in": [f"{key}\t{id}" for id in ids]}})
-    return {"$and": [term for term in terms if term]}
 
 
 def asked(condition: Condition) -> Document:  # noqa: C901 — one case for each condition
