@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,7 +28,7 @@ from fhir_server.cli.ending import console, stop
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.interactions import indexing
 from fhir_server.outcome import FhirError, Unavailable
-from fhir_server.server import Server, start
+from fhir_server.server import Context, Server, start
 from fhir_server.settings import Settings
 from fhir_server.store import NotReplicaSet
 from fhir_server.store.embedded import EmbeddedMongo
@@ -237,6 +238,11 @@ async def _demonstrate(server: Server, mongodb_uri: str) -> None:
     announce(server.settings, mongodb_uri)  # again: the log of loading has pushed it out of sight
 
 
+async def _go_on_with_jobs(own: Callable[[], Context]) -> None:
+    issue_due = await asyncio.to_thread(import_module, "fhir_server.operations.issue_due")  # not before it is ready
+    await issue_due.follow(own)
+
+
 def application(settings: Settings, started: Callable[[], Awaitable[Server]] | None = None) -> Application:
     """Return the application; its server, which `started` gives when there is one already, ends with it."""
     assert settings.mongodb_uri is not None
@@ -249,7 +255,8 @@ def application(settings: Settings, started: Callable[[], Awaitable[Server]] | N
         gc.freeze()  # modules and definitions stay: who looks for garbage among them keeps requests waiting
         if settings.store_packages:
             await shipping.store(server)
-        server.tasks.add(asyncio.create_task(indexing.follow(lambda: context(server, "", {}).afterwards())))
+        for follow in (indexing.follow, _go_on_with_jobs):
+            server.tasks.add(asyncio.create_task(follow(lambda: context(server, "", {}).afterwards())))
         loading = asyncio.create_task(_demonstrate(server, uri)) if settings.demo else None
         try:
             yield server

@@ -18,7 +18,7 @@ from fhir_server.operations import due_people
 from fhir_server.operations.call import Call, inputs, parameters, text
 from fhir_server.operations.due_people import Job
 from fhir_server.operations.issue_certificate import issuer_of
-from fhir_server.outcome import FhirError, NotFound, NotSupported
+from fhir_server.outcome import FhirError, NotFound, NotSupported, Unavailable
 from fhir_server.server import Context
 from fhir_server.store import Progress
 
@@ -26,12 +26,16 @@ Json = dict[str, Any]
 
 KIND = "issue-due-certificates"
 PAGE = 500  # people at a time
+LOOK = 30  # seconds between two looks for jobs whose process has died
 
 log = logging.getLogger("fhir_server.issuing")
 
 
-async def begin(ctx: Context, formats: Sequence[str], target: str | None) -> Job:
-    """Return the job that is under way for these formats and this disease, or a new one; raise NotSupported."""
+async def begin(ctx: Context, formats: Sequence[str], target: str | None, *, lasting: bool = False) -> Job:
+    """Return the job that is under way for these formats and this disease, or a new one; raise NotSupported.
+
+    With a new one that is `lasting` servers go on when the process that works at it dies.
+    """
     unknown = [code for code in formats if code not in FORMATS]
     if unknown or not formats:
         raise NotSupported(
@@ -43,7 +47,7 @@ async def begin(ctx: Context, formats: Sequence[str], target: str | None) -> Job
     found = next((each.id for each in running if each.wanted == wanted), None)
     if found is None:
         found = ctx.new_id()
-        await ctx.server.store.jobs.begin(found, KIND, wanted, "Patient", ctx.now)
+        await ctx.server.store.jobs.begin(found, KIND, wanted, "Patient", ctx.now, lasting=lasting)
     return Job(found, tuple(formats), target)
 
 
@@ -64,7 +68,8 @@ async def work(ctx: Context, job: Job, owner: str, clock: Callable[[], datetime]
 async def issue_due(ctx: Context, call: Call) -> Answer:
     """Begin a job, or join the one that is under way, and answer 202 with the address of its status."""
     values = inputs(call, ("format", "targetDisease"), lists=("format",))
-    job = await begin(ctx, (text(values, "format") or "hc1").split(","), text(values, "targetDisease"))
+    formats = (text(values, "format") or "hc1").split(",")
+    job = await begin(ctx, formats, text(values, "targetDisease"), lasting=True)
     loop = asyncio.get_running_loop()
     begun = loop.time()
 
@@ -75,6 +80,25 @@ async def issue_due(ctx: Context, call: Call) -> Answer:
     ctx.server.tasks.add(task)
     task.add_done_callback(ctx.server.tasks.discard)
     return _accepted(ctx, job.id)
+
+
+async def follow(context: Callable[[], Context]) -> None:
+    """Go on with jobs that were begun over HTTP and whose process has died, until cancelled."""
+    while True:
+        try:
+            await _take_up(context)
+        except Unavailable:
+            pass  # told elsewhere
+        except Exception:  # the next look is worth it: a key may be there by then
+            log.exception("a job that another process left cannot go on here")
+        await asyncio.sleep(LOOK)
+
+
+async def _take_up(context: Callable[[], Context]) -> None:
+    ctx = context()
+    for id, wanted in await ctx.server.store.jobs.abandoned(KIND, ctx.now):
+        log.info("the job %s goes on", id)
+        await work(ctx, Job(id, tuple(wanted["formats"]), wanted["target"]), ctx.new_id(), lambda: context().now)
 
 
 async def _background(ctx: Context, job: Job, clock: Callable[[], datetime]) -> None:

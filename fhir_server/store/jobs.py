@@ -2,7 +2,7 @@
 
 https://hl7.org/fhir/R4/async.html
 
-    jobs   {_id: job, k: kind, w: what is wanted, s: state, a: begun at, n: resources in all, about}
+    jobs   {_id: job, k: kind, w: what is wanted, s: state, a: begun at, n: resources in all, about, r: servers go on}
     parts  {_id: "job/number", j: job, l: low, h: high, c: done up to, x: {counts}, o: owner, u: leased until, e: ended}
 
 A part is a range of ids, low exclusive and high inclusive. Whoever holds its lease works.
@@ -60,8 +60,13 @@ class Jobs:
         self._jobs: Collection = database.get_collection("jobs", codec_options=_AWARE)
         self._parts: Collection = database.get_collection("parts", codec_options=_AWARE)
 
-    async def begin(self, id: str, kind: str, wanted: Mapping[str, Any], type: str, now: datetime) -> None:
-        """Begin a job over the resources of `type`, cut into parts of about the same size."""
+    async def begin(
+        self, id: str, kind: str, wanted: Mapping[str, Any], type: str, now: datetime, *, lasting: bool = False
+    ) -> None:
+        """Begin a job over the resources of `type`, cut into parts of about the same size.
+
+        A `lasting` one is among those `abandoned` when nobody works at it any more.
+        """
         with answering():
             await self._parts.create_indexes([IndexModel([("j", ASCENDING)], name="job")])
             bounds = await self._bounds(type)
@@ -71,13 +76,22 @@ class Jobs:
             ]
             await self._parts.insert_many(rows)
             total = await self._database[type].estimated_document_count()
-            await self._jobs.insert_one({"_id": id, "k": kind, "w": wanted, "s": "running", "a": now, "n": total})
+            row = {"_id": id, "k": kind, "w": wanted, "s": "running", "a": now, "n": total}
+            await self._jobs.insert_one(row | ({"r": True} if lasting else {}))
 
     async def running(self, kind: str) -> list[Progress]:
         """Return the jobs of this kind that are not ended, the oldest first."""
         with answering():
             found = await self._jobs.find({"k": kind, "s": "running"}).sort("a", 1).to_list()
         return [each for row in found if (each := await self.progress(row["_id"]))]
+
+    async def abandoned(self, kind: str, now: datetime) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return id and what is wanted of the lasting jobs that are not ended and at which nobody works."""
+        with answering():
+            found = await self._jobs.find({"k": kind, "s": "running", "r": True}).sort("a", 1).to_list()
+            leased = {"j": {"$in": [row["_id"] for row in found]}, "e": {"$exists": False}, "u": {"$gte": now}}
+            busy = set(await self._parts.distinct("j", leased)) if found else set()
+        return [(row["_id"], row["w"]) for row in found if row["_id"] not in busy]
 
     async def progress(self, id: str) -> Progress | None:
         """Return how far a job is; None when there is none."""

@@ -170,6 +170,29 @@ async def test_a_part_whose_worker_died_is_done_again_from_where_it_was(
     assert (progress.state, progress.counts["issued"]) == ("done", len(ids))
 
 
+@pytest.mark.parametrize(
+    ("lasting", "later", "state"),
+    [(True, 2, "done"), (True, 0, "running"), (False, 2, "running")],
+    ids=["left", "somebody is at it", "begun at the command line"],
+)
+async def test_a_server_goes_on_with_a_job_that_a_dead_one_left(
+    client: httpx.AsyncClient, other: Server, lasting: bool, later: int, state: str
+) -> None:
+    ids = await people(client, 3)
+    ctx = context(other, "", {})
+    job = await issue_due.begin(ctx, ("hc1",), None, lasting=lasting)
+    assert await other.store.jobs.take(job.id, "dead", ctx.now)
+    follows = asyncio.create_task(issue_due.follow(lambda: replace(ctx, now=ctx.now + timedelta(minutes=later))))
+    for _ in range(600 if state == "done" else 20):
+        await asyncio.sleep(0.05)
+        if not await other.store.jobs.running(issue_due.KIND):
+            break
+    follows.cancel()
+    progress = await other.store.jobs.progress(job.id)
+    assert progress is not None
+    assert (progress.state, progress.counts.get("issued", 0)) == (state, len(ids) if state == "done" else 0)
+
+
 async def test_a_cancelled_job_stops(client: httpx.AsyncClient, other: Server) -> None:
     await people(client, 2)
     ctx = context(other, "", {})
