@@ -19,9 +19,12 @@ from reportlab.pdfgen.canvas import Canvas
 from fhir_server.certificates import doses
 from fhir_server.certificates.content import Line, summary
 from fhir_server.certificates.products import vaccines
+from fhir_server.certificates.tags import HEADING_OF_ROW, Tags
 
 QR: Final = 60 * mm  # the largest that HCERT names: a long certificate keeps its modules over half a millimetre
 _MARGIN, _TOP = 20 * mm, 272 * mm
+_VERSION = (1, 7)  # ISO 32000-1
+_VI, _EN = "vi-VN", "en"
 _PLAIN, _BOLD = "Certificate", "Certificate-Bold"
 _NATIONALITY: Final = "http://hl7.org/fhir/StructureDefinition/patient-nationality"
 _VIETNAMESE: Final = ("VN", "VNM")
@@ -102,43 +105,60 @@ def _dose(*parts: str | None) -> Line:
 
 
 def pdf(page: Page, language: str = "vi") -> bytes:
-    """Return the page as a PDF with its fonts embedded; the same content gives the same bytes."""
+    """Return the page as a tagged PDF with its fonts embedded; the same content gives the same bytes."""
     _fonts()
     out = BytesIO()
-    canvas = Canvas(out, pagesize=A4, pageCompression=1, invariant=1, lang=f"{language}-VN")
+    canvas = Canvas(out, pagesize=A4, pageCompression=1, invariant=1, lang=f"{language}-VN", pdfVersion=_VERSION)
     canvas.setTitle(" / ".join(page.title))
     canvas.setSubject("Vaccination certificate")
-    _draw(canvas, page)
+    tags = Tags(canvas)
+    _draw(canvas, tags, page)
     canvas.showPage()
+    tags.finish()
     canvas.save()
     return out.getvalue()
 
 
-def _draw(canvas: Canvas, page: Page) -> None:
+def _draw(canvas: Canvas, tags: Tags, page: Page) -> None:
     y = _TOP
-    for text, font, size in ((page.title[0], _BOLD, 18), (page.title[1], _PLAIN, 12)):
-        canvas.setFont(font, size)
-        canvas.drawString(_MARGIN, y, text)
+    for text, kind, language, font, size in (
+        (page.title[0], "H1", _VI, _BOLD, 18),
+        (page.title[1], "P", _EN, _PLAIN, 12),
+    ):
+        with tags.drawn(kind, Lang=language):
+            canvas.setFont(font, size)
+            canvas.drawString(_MARGIN, y, text)
         y -= 8 * mm
-    y -= 4 * mm
-    for line in page.lines:
-        canvas.setFont(_PLAIN, 8)
-        canvas.drawString(_MARGIN, y, f"{line.vi} / {line.en}")
-        y -= 5 * mm
-        for part in wrapped(line.value, _BOLD, 11, A4[0] - 2 * _MARGIN):
-            canvas.setFont(_BOLD, 11)
-            canvas.drawString(_MARGIN, y, part)
-            y -= 5.5 * mm
-        y -= 1.5 * mm
+    y = _draw_lines(canvas, tags, page.lines, y - 4 * mm)
     y = min(y, 110 * mm)
-    canvas.drawImage(ImageReader(BytesIO(page.qr)), (A4[0] - QR) / 2, y - QR, QR, QR)
+    with tags.drawn("Figure", Alt="Mã QR của giấy chứng nhận / QR code of the certificate"):
+        canvas.drawImage(ImageReader(BytesIO(page.qr)), (A4[0] - QR) / 2, y - QR, QR, QR)
     y -= QR + 8 * mm
-    canvas.setFont(_PLAIN, 8)
     for vi, en in page.remarks:
-        for text in (vi, en):
-            for part in wrapped(text, _PLAIN, 8, A4[0] - 2 * _MARGIN):
-                canvas.drawString(_MARGIN, y, part)
-                y -= 4 * mm
+        for text, language in ((vi, _VI), (en, _EN)):
+            with tags.drawn("P", Lang=language):
+                canvas.setFont(_PLAIN, 8)
+                for part in wrapped(text, _PLAIN, 8, A4[0] - 2 * _MARGIN):
+                    canvas.drawString(_MARGIN, y, part)
+                    y -= 4 * mm
+
+
+def _draw_lines(canvas: Canvas, tags: Tags, lines: Sequence[Line], y: float) -> float:
+    """Draw the table of what is certified, each label above its value; return where it ends."""
+    with tags.within("Table"):
+        for line in lines:
+            with tags.within("TR"):
+                with tags.drawn("TH", A=HEADING_OF_ROW):
+                    canvas.setFont(_PLAIN, 8)
+                    canvas.drawString(_MARGIN, y, f"{line.vi} / {line.en}")
+                    y -= 5 * mm
+                with tags.drawn("TD"):
+                    canvas.setFont(_BOLD, 11)
+                    for part in wrapped(line.value, _BOLD, 11, A4[0] - 2 * _MARGIN):
+                        canvas.drawString(_MARGIN, y, part)
+                        y -= 5.5 * mm
+            y -= 1.5 * mm
+    return y
 
 
 def wrapped(text: str, font: str, size: float, width: float) -> list[str]:
