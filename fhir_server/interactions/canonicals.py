@@ -24,7 +24,7 @@ from fhir_server.search import plan, query
 from fhir_server.search.parameters import Catalogue
 from fhir_server.server import Context
 from fhir_server.store import Stored
-from terminology import concepts
+from terminology import concepts, implicit
 
 Json = dict[str, Any]
 
@@ -66,6 +66,9 @@ def split(canonical: str) -> tuple[str, str | None]:
 async def named(ctx: Context, type: str, url: str) -> list[Candidate]:
     """Return the resources of `type` with this canonical URL, the one to prefer first."""
     stored, shipped = await asyncio.gather(_stored(ctx, type, url), _shipped(ctx, type, url))
+    implied = implicit.value_set(url) if type == "ValueSet" and not stored else None
+    if implied is not None:
+        return [Candidate(f"implied {url}", implied, len(url))]
     return sorted([*stored, *shipped], key=_rank, reverse=True)
 
 

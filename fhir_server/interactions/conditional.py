@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fhir_server.interactions import answer, claims, search, write
+from fhir_server.interactions import answer, claims, meanings, search, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.outcome import BadRequest, Conflict, PreconditionFailed
 from fhir_server.search import plan
@@ -48,7 +48,7 @@ class Unless:
     since: datetime | None = None  # of If-Modified-Since; does not count beside If-None-Match
 
 
-def condition(ctx: Context, type: str, params: Params) -> Condition:
+async def condition(ctx: Context, type: str, params: Params) -> Condition:
     """Return the condition that `params` say; raise BadRequest when there is none, or the search cannot be made."""
     wanted = tuple(pair for pair in params if pair[0] not in ELSEWHERE)
     if misplaced := [name for name, _ in wanted if name.partition(":")[0] in SHAPING]:
@@ -57,7 +57,7 @@ def condition(ctx: Context, type: str, params: Params) -> Condition:
             f"{misplaced[0][:64]} không dùng được trong điều kiện: chỉ gửi tham số tìm kiếm",
         )
     # Never lenient: to leave out a parameter that is not known would choose other resources than the client means.
-    query = reading.parse(ctx.server.indexer.catalogue, type, wanted, now=ctx.now)
+    query = reading.parse(await meanings.catalogue(ctx, wanted), type, wanted, now=ctx.now)
     steps = plan.plan(query, ctx.server.indexer.catalogue)
     if not steps.terms:
         raise BadRequest(
@@ -135,7 +135,7 @@ def news(current: Answer, unless: Unless | None) -> Answer:
 
 async def create(ctx: Context, type: str, resource: Any, params: Params) -> Answer:
     """Store a new resource unless there is one that satisfies the condition: then that one is the answer."""
-    wanted = condition(ctx, type, params)
+    wanted = await condition(ctx, type, params)
     checked = write.check(ctx, type, resource)
     await write.require_references(ctx, checked)
     claimed = [wanted.claim]
@@ -152,7 +152,7 @@ async def update(
     ctx: Context, type: str, resource: Any, params: Params, if_match: int | None, only_new: bool = False
 ) -> Answer:
     """Store the next version of the resource that satisfies the condition, or a new one when none does."""
-    wanted = condition(ctx, type, params)
+    wanted = await condition(ctx, type, params)
     checked = write.check(ctx, type, resource)
     await write.require_references(ctx, checked, (type, str(resource.get("id"))))
     claimed = [wanted.claim]
@@ -194,7 +194,7 @@ async def place(
 
 async def delete(ctx: Context, type: str, params: Params) -> Answer:
     """Delete what satisfies the condition; raise PreconditionFailed when that is more than the settings allow."""
-    wanted = condition(ctx, type, params)
+    wanted = await condition(ctx, type, params)
     for _ in range(write.ATTEMPTS):
         tombstones = [write.tombstone(ctx, each) for each in await condemned(ctx, wanted)]
         try:

@@ -86,7 +86,7 @@ async def patch(ctx: Context, type: str, id: str, body: Any, if_match: int | Non
 
 async def patch_match(ctx: Context, type: str, params: Params, body: Any, if_match: int | None) -> Answer:
     """Store the only resource that satisfies a condition as the patch changes it."""
-    condition = conditional.condition(ctx, type, params)
+    condition = await conditional.condition(ctx, type, params)
     wanted = change(ctx, body)
     for _ in range(write.ATTEMPTS):
         found = only(condition, await conditional.matches(ctx, condition))

@@ -77,7 +77,7 @@ async def _matched(
         for text, type, query in links.conditional(resource):
             if text not in asked and type in ctx.server.definitions.resource_types:
                 try:
-                    asked[text] = conditional.condition(ctx, type, parameters(query)), position
+                    asked[text] = await conditional.condition(ctx, type, parameters(query)), position
                 except FhirError as error:
                     raise located(error, position, at=f"Bundle.entry[{position}].resource") from None
     if not asked:

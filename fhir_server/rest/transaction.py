@@ -53,7 +53,7 @@ TURN = 4  # resources, of some 0.4 ms each
 
 async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, authorise: Authorise) -> Answer:
     """Perform all entries or none; raise the FhirError that names the entry in the way."""
-    understood = [_understand(ctx, entry, position) for position, entry in enumerate(entries)]
+    understood = [await _understand(ctx, entry, position) for position, entry in enumerate(entries)]
     for entry in understood:
         authorise(ctx, entry.interaction)
     _require_distinct_urls(understood)
@@ -89,7 +89,7 @@ async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, aut
     raise write.contended(*last)
 
 
-def _understand(ctx: Context, entry: Any, position: int) -> Entry:
+async def _understand(ctx: Context, entry: Any, position: int) -> Entry:
     interaction = read_entry(ctx, entry, position)
     full_url = entry.get("fullUrl")
     if not isinstance(full_url, str | None):
@@ -102,9 +102,9 @@ def _understand(ctx: Context, entry: Any, position: int) -> Entry:
         match interaction:
             case Create(type, _, params):
                 key = (type, ctx.new_id())
-                condition = None if params is None else conditional.condition(ctx, type, params)
+                condition = None if params is None else await conditional.condition(ctx, type, params)
             case ConditionalUpdate(type, params) | ConditionalPatch(type, params) | ConditionalDelete(type, params):
-                condition = conditional.condition(ctx, type, params)
+                condition = await conditional.condition(ctx, type, params)
             case Update(type, id) | Patch(type, id) | Delete(type, id):
                 key = (type, id)
             case Invoke(reads=False) | Bundle():

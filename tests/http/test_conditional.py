@@ -8,11 +8,12 @@ from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from itertools import count
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.http.serving import PATIENT, dose, serving
+from tests.http.serving import PATIENT, bundle, dose, serving
 
 FHIR = "/fhir"
 CCCD = "http://fhir.hl7.org.vn/core/sid/cccd"
@@ -306,3 +307,28 @@ async def test_entries_of_a_batch_carry_the_conditions_of_headers(client: httpx.
     deleted["entry"] = [{"request": {"method": "DELETE", "url": f"Patient?{condition}"}}]  # type: ignore[assignment]
     assert (await client.post(FHIR, json=deleted)).json()["entry"][0]["response"]["status"] == "204 No Content"
     assert await how_many(client, condition) == 0
+
+
+async def test_a_condition_by_meaning_asks_the_value_sets_that_are_stored(client: httpx.AsyncClient) -> None:
+    # Beyond what is held in memory: only the terminology service knows all of its codes.
+    rows = [{"code": f"B{at}", "display": f"A batch of a kind that has a long name {at}"} for at in range(5000)]
+    kinds = {
+        "resourceType": "CodeSystem",
+        "id": "kinds",
+        "url": "http://example.vn/kinds",
+        "status": "active",
+        "content": "complete",
+        "concept": rows,
+    }
+    assert (await client.put("/fhir/CodeSystem/kinds", json=kinds)).status_code == 201
+    given = {
+        "resourceType": "Medication",
+        "code": {"coding": [{"system": "http://example.vn/kinds", "code": "B7"}]},
+    }
+    condition = f"code:in={quote('http://example.vn/kinds?fhir_vs=isa/B7', safe='')}"
+    headers = {"if-none-exist": condition}
+    answers = [await client.post("/fhir/Medication", json=given, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200], answers[0].text
+    again = {"resource": given, "request": {"method": "POST", "url": "Medication", "ifNoneExist": condition}}
+    answer = await client.post("/fhir", json=bundle("transaction", again))
+    assert answer.json()["entry"][0]["response"]["status"].startswith("200"), answer.text

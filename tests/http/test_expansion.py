@@ -209,6 +209,32 @@ async def test_a_value_set_sent_along_is_expanded(stocked: httpx.AsyncClient) ->
     assert codes(answer.json()["expansion"]) == ["dog", "hen"]
 
 
+# Value sets that only a code system implies
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (f"{CS}?fhir_vs", EVERY),
+        (f"{CS}?fhir_vs=isa/mammal", ["mammal", "dog", "cat", "dodo-dog", "bat"]),
+        (f"{CS}?fhir_vs=isa/hen", ["hen"]),
+    ],
+    ids=["all codes", "a code and those below it", "a leaf"],
+)
+async def test_a_code_system_implies_value_sets(stocked: httpx.AsyncClient, url: str, expected: list[str]) -> None:
+    answer = await stocked.get("/fhir/ValueSet/$expand", params={"url": url})
+    assert codes(answer.json()["expansion"]) == expected
+    inside = [await told(stocked, "ValueSet/$validate-code", url=url, system=CS, code=code) for code in EVERY]
+    assert [code for code, answer in zip(EVERY, inside, strict=True) if answer["result"]] == [
+        code for code in EVERY if code in expected
+    ]
+
+
+@pytest.mark.parametrize("url", [f"{CS}?fhir_vs=refset", f"{CS}?fhir_vs=isa/", "?fhir_vs"])
+async def test_other_forms_imply_nothing(stocked: httpx.AsyncClient, url: str) -> None:
+    assert (await stocked.get("/fhir/ValueSet/$expand", params={"url": url})).status_code == 404
+
+
 # Large code systems
 
 
