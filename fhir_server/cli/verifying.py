@@ -4,9 +4,11 @@ https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -16,6 +18,7 @@ from rich.console import Console
 
 from fhir_server.certificates import content
 from fhir_server.certificates.report import report
+from fhir_server.cli.batch import answers
 from fhir_server.cli.ending import stop
 from signing import did, lists, offline, reading, revocation, rules
 from signing.did import Pin
@@ -27,6 +30,7 @@ from signing.verify import judge
 
 VALID, NOT_VALID, UNREADABLE = 0, 1, 2
 DEFAULT_TRUST = Path("data/keys")
+WORTHWHILE = 1_000_000  # bytes of a batch from which more than one process is used
 LONGEST_LINE = 1024 * 1024  # characters of a batch
 
 
@@ -51,6 +55,9 @@ def verify(
         Path | None, typer.Option(help="Verify each line of this file (JSON; - for standard input).", allow_dash=True)
     ] = None,
     at: Annotated[str | None, typer.Option(help="Verify as of this time (RFC 3339) instead of now.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(help="With --batch: processes that verify (default: one a core).", min=1, max=64)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with every stage.")] = False,
 ) -> None:
     """Verify a certificate offline, or with --batch many.
@@ -73,7 +80,7 @@ def verify(
                 rules.load(rulebook).arriving(country) if rulebook else None,
             )
         if batch:
-            _answer_all(batch, terms)
+            _answer_all(batch, terms, processes or os.cpu_count() or 1)
             return
         found = [judge(text, terms) for text in texts_of(certificate or "")]
     except (Refused, OSError, ValueError) as error:
@@ -111,13 +118,15 @@ def _bundled(file: Path, pins: tuple[Pin, ...], moment: datetime, country: str |
     return Terms(read.trust, moment, SKEW, read.revoked, read.rulebook.arriving(country))
 
 
-def _answer_all(file: Path, terms: Terms) -> None:
-    """Answer each line of `file` with one line, in order, as it comes."""
+def _answer_all(file: Path, terms: Terms, processes: int) -> None:
+    """Answer each line of `file` with one line, in order; of standard input as it comes."""
     asked = str(file) == "-"
     given = sys.stdin.buffer if asked else file.open("rb")
+    if asked or file.stat().st_size < WORTHWHILE:
+        processes = 1
     with TextIOWrapper(given, "utf-8", "surrogateescape") as stream:
-        for line in _lines(stream):
-            sys.stdout.write(answer(line, terms) + "\n")
+        for line in answers(_lines(stream), partial(answer, terms=terms), processes):
+            sys.stdout.write(line + "\n")
             if asked:  # who writes one line and waits gets its answer
                 sys.stdout.flush()
 

@@ -7,11 +7,12 @@ from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from fhir_server.cli import verifying
 from signing import base45, cose, development, hc1, keystore, offline, revocation, shc, vdsnc
 from signing.inflate import inflate
 from signing.keys import SigningKey
@@ -88,6 +89,25 @@ def test_an_authority_named_by_a_line_vouches_for_the_signer_of_a_seal(tmp_path:
     vouched, broken = batch(tmp_path, line(seal, trust=["x", der]), line(seal, trust=["x"]))
     assert (vouched["valid"], broken["valid"]) == (True, False)
     assert [stage["code"] for stage in broken["stages"] if stage["ok"] is False] == ["unknown-signer"]
+
+
+def test_a_large_batch_is_answered_in_its_order_by_several_processes(
+    tmp_path: Path, keys: Path, key: SigningKey
+) -> None:
+    texts, payload = [], cast("dict[str, Any]", PAYLOAD)
+    for number in range(2500):
+        dose = {**payload["v"][0], "ci": f"URN:UVCI:01:VN:{number:032X}"}
+        texts.append(hc1.issue({**payload, "v": [dose]}, key, now()).text)
+    lines = [line(f"{text[:40]}A{text[41:]}" if number % 7 == 0 else text) for number, text in enumerate(texts)]
+    lines[1111] = "no JSON, \udcff"
+    assert len("".join(lines)) > verifying.WORTHWHILE
+    several = batch(tmp_path, *lines, options=("--trust", keys, "--processes", "3", "--at", now().isoformat()))
+    assert len(several) == len(lines)
+    for number, answer in enumerate(several):
+        assert answer["valid"] is not (number % 7 == 0 or number == 1111), number
+        if answer["valid"]:
+            assert answer["content"]["v"][0]["ci"] == f"URN:UVCI:01:VN:{number:032X}"
+    assert several[1111]["error"]["code"] == "bad-line"
 
 
 BAD: dict[str, str] = {
