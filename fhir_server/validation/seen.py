@@ -82,6 +82,7 @@ class Seen:
             return
         if len(self._found) >= MAX_VALUES:
             self._found.clear()
+        text = bytes(memoryview(text))  # what orjson wrote has room for 4 KiB behind it
         asked = NOTHING
         if len(walk.questions) > exist or len(walk.asked) > others:
             asked = Asked(
