@@ -77,18 +77,30 @@ VIETNAMESE: Final = {
 
 
 def report(verification: Verification) -> dict[str, Any]:
-    """Return `verification` as JSON can write it.
+    """Return `verification` as JSON can write it, each stage explained in both languages.
 
     `valid` decides; `readable` is false for what is no certificate at all; `content` and `summary` are to be believed
     only when `valid`, and stem from a listed signer at least when `trusted`. `ok` of a stage is null when unchecked.
     """
+    return _report(verification, [_stage(stage) for stage in verification.stages])
+
+
+def brief(verification: Verification) -> dict[str, Any]:
+    """Return the same for programs: of each stage `stage`, `ok`, `code` and `detail`."""
+    stages = [
+        {"stage": name, "ok": ok, "code": code, "detail": detail} for name, ok, code, detail in verification.stages
+    ]
+    return _report(verification, stages)
+
+
+def _report(verification: Verification, stages: list[dict[str, Any]]) -> dict[str, Any]:
     signer = verification.signer
     return {
         "valid": verification.valid,
         "readable": verification.readable,
         "format": verification.format,
         "trusted": verification.trusted,
-        "stages": [_stage(stage) for stage in verification.stages],
+        "stages": stages,
         "issuer": verification.issuer,
         "issued": _time(verification.issued),
         "expires": _time(verification.expires),

@@ -13,11 +13,12 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Annotated, Any
 
+import orjson
 import typer
 from rich.console import Console
 
 from fhir_server.certificates import content
-from fhir_server.certificates.report import report
+from fhir_server.certificates.report import brief, report
 from fhir_server.cli.batch import answers
 from fhir_server.cli.ending import stop
 from signing import did, lists, offline, reading, revocation, rules
@@ -152,14 +153,15 @@ def answer(line: str, terms: Terms) -> str:
         code = error.code if isinstance(error, Refused) else "bad-line"
         detail = error.detail if isinstance(error, Refused) else "the line is not JSON as it should be"
         refused = {"valid": False, "stages": [], "content": None, "error": {"code": code, "detail": detail}}
-        return json.dumps(refused, ensure_ascii=False)
-    return json.dumps(told(found), ensure_ascii=False)
+        return _written(refused)
+    return _written(brief(found))
 
 
-def told(found: Verification) -> dict[str, Any]:
-    """Return a verification for programs: `valid`, `stages` with `stage`, `ok`, `code` and `detail`, `content`…"""
-    said = report(found)
-    return {**said, "stages": [{**stage._asdict()} for stage in found.stages]}
+def _written(value: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # half a character, which it refuses to write
+        return json.dumps(value, ensure_ascii=True)
 
 
 def _terms(said: dict[str, Any], terms: Terms) -> Terms:
