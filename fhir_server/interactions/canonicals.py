@@ -94,8 +94,21 @@ def _rank(candidate: Candidate) -> tuple[bool, bool, bool, tuple[tuple[int, int,
     )
 
 
-async def _stored(ctx: Context, type: str, url: str) -> list[Candidate]:
-    condition = _called(ctx.server.indexer.catalogue, type, url)
+async def supplements(ctx: Context, url: str, version: str | None) -> list[Candidate]:
+    """Return the active supplements that are stored for the code system `url` in `version`, the earliest first."""
+    found = await _stored(ctx, "CodeSystem", url, parameter="supplements")
+    meant = [
+        each
+        for each in found
+        if each.resource.get("status") == "active"
+        and not each.large
+        and split(each.resource["supplements"])[1] in (None, version)
+    ]
+    return sorted(meant, key=lambda each: each.sequence)
+
+
+async def _stored(ctx: Context, type: str, url: str, *, parameter: str = "url") -> list[Candidate]:
+    condition = _called(ctx.server.indexer.catalogue, type, parameter, url)
     if condition is None:
         return []
     heads = await ctx.server.store.versions(type, condition, limit=MOST + 1)
@@ -178,10 +191,10 @@ async def whole(ctx: Context, candidate: Candidate) -> Json | None:
 
 
 @lru_cache(maxsize=512)
-def _called(catalogue: Catalogue, type: str, url: str) -> Json | None:
-    """Return the database condition that the resources with this canonical URL satisfy."""
+def _called(catalogue: Catalogue, type: str, parameter: str, url: str) -> Json | None:
+    """Return the database condition that the resources satisfy whose `parameter` is this canonical URL."""
     value = "".join(f"\\{character}" if character in "\\,|$" else character for character in url)
-    return plan.to_filter(plan.plan(query.parse(catalogue, type, [("url", value)], now=_ANY), catalogue), {})
+    return plan.to_filter(plan.plan(query.parse(catalogue, type, [(parameter, value)], now=_ANY), catalogue), {})
 
 
 async def closure(ctx: Context, value_set: Json, imports: Any, most: int) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from fhir_server.store.concepts import Built, Concepts
 from terminology import conditions, systems
 from terminology.concepts import Concept
 from terminology.conditions import ALL, Below, Condition, Equals, Every, Not, Some
+from terminology.supplements import additions, supplemented
 from terminology.systems import Head, System
 from terminology.valuesets import codes_of
 
@@ -65,6 +66,10 @@ class Resident:
 
     async def settled(self, condition: Condition) -> Condition:
         return self._system.settled(condition)
+
+    def supplemented(self, added: Mapping[str, Json]) -> "Resident":
+        """Return the code system with what supplements add: it is found by that too."""
+        return Resident(System(self.head, [supplemented(each, added) for each in self._system.concepts.values()]))
 
     async def select(self, condition: Condition, skip: int, limit: int) -> Page:
         found = self._system.select(condition)
@@ -133,6 +138,28 @@ class Rows:
                 return condition
 
 
+class Supplemented:
+    """A code system in the database with what supplements add: it is shown, but not selected by."""
+
+    def __init__(self, known: Source, added: Mapping[str, Json]):
+        self.head = known.head
+        self._known = known
+        self._added = added
+
+    async def find(self, codes: Iterable[str]) -> dict[str, Concept]:
+        return {code: supplemented(each, self._added) for code, each in (await self._known.find(codes)).items()}
+
+    async def settled(self, condition: Condition) -> Condition:
+        return await self._known.settled(condition)
+
+    async def select(self, condition: Condition, skip: int, limit: int) -> Page:
+        found = await self._known.select(condition, skip, limit)
+        return Page([supplemented(each, self._added) for each in found], found.total)
+
+    async def children(self, code: str) -> list[Concept]:
+        return [supplemented(each, self._added) for each in await self._known.children(code)]
+
+
 class Listed:
     """A code system of which not everything, or nothing, is known: what a value set says of its codes counts too."""
 
@@ -184,10 +211,30 @@ def given(resource: Json) -> Source:
 
 
 async def source(ctx: Context, url: str, version: str | None = None) -> Source | None:
-    """Return the code system `url` in `version` (None: the best there is); None when it is not known here."""
+    """Return the code system `url` in `version` (None: the best there is); None when it is not known here.
+
+    What active supplements that are stored add to its concepts is part of it.
+    """
     candidates = await canonicals.named(ctx, "CodeSystem", url)
     best = canonicals.chosen(candidates, version)
-    return None if best is None else await of_candidate(ctx, best, candidates)
+    if best is None:
+        return None
+    found, added = await asyncio.gather(
+        of_candidate(ctx, best, candidates), canonicals.supplements(ctx, url, best.version)
+    )
+    parts = indexing.together(best, candidates)
+    return _supplemented(ctx, found, parts, added) if added else found
+
+
+def _supplemented(ctx: Context, known: Source, parts: Sequence[Candidate], added: Sequence[Candidate]) -> Source:
+    key = ("supplemented", *(each.key for each in (*parts, *added)))
+    kept = ctx.server.vocabulary.kept
+    found: Source | None = kept.get(key)
+    if found is None:
+        more = additions(each.resource for each in added)
+        found = known.supplemented(more) if isinstance(known, Resident) else Supplemented(known, more)
+        kept.put(key, found, sum(each.size for each in (*parts, *added) if not each.large))
+    return found
 
 
 async def of_candidate(ctx: Context, best: Candidate, candidates: Sequence[Candidate]) -> Source:
