@@ -130,6 +130,27 @@ def textual(function: Callable[[str, Any], Values], argument: Evaluate) -> Funct
     return evaluate
 
 
+def numeric(function: Callable[[Any, Any], Values], argument: Evaluate) -> Function:
+    """Compile a function of a number and one argument."""
+
+    def evaluate(values: Values, this: Values, around: Around) -> Values:
+        part = argument(this, around)
+        numbers = len(values) == len(part) == 1 and functions.is_number(values[0]) and functions.is_number(part[0])
+        return function(values[0], part[0]) if numbers else EMPTY
+
+    return evaluate
+
+
+def of_text(function: Callable[[str], str]) -> Function:
+    """Compile a function of a text."""
+    return lambda values, this, around: [function(value) for value in values[:1] if type(value) is str]
+
+
+def joined(values: Values, separator: str) -> Values:
+    """`join`."""
+    return [separator.join(value for value in values if type(value) is str)] if values else EMPTY
+
+
 def extension(url: str) -> Function:
     """Compile `extension(url)`."""
 
@@ -183,7 +204,7 @@ def asking(answer: Callable[[Any, Around], bool | None]) -> Function:
 def replace_matches(pattern: str, text: str) -> Function:
     """Compile `replaceMatches`; raise Unsupported when the pattern is no regular expression."""
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(pattern or r"(?!)", re.DOTALL)  # nothing is found nowhere, and not everywhere
     except re.error as error:
         raise Unsupported(f"the regular expression {pattern!r}: {error}") from None
     template = re.sub(r"\$(\d)", r"\\\1", text)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fhir_server.fhirpath import calls, functions, truths
+from fhir_server.fhirpath import calls, conversions, functions, truths
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.calls import Evaluate, Function
 from fhir_server.fhirpath.durations import Duration, moved
@@ -43,6 +43,8 @@ CONSTANTS: Mapping[str, str] = {
     "loinc": "http://loinc.org",
 }
 CORE = "http://hl7.org/fhir/"
+PLAIN: Mapping[str, Callable[[Values], Values]] = {**functions.PLAIN, **conversions.PLAIN}
+ONE_ARGUMENT = functions.TEXTUAL.keys() | functions.PAIRS.keys() | conversions.NUMERIC.keys()
 SYSTEM_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "String": (str,),
@@ -288,7 +290,7 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
     match operator:
         case "and" | "or" | "implies" | "xor":
             return calls.logic(operator, one, other)
-        case "=" if isinstance(right, Literal) and isinstance(right.value, str):
+        case "=" if isinstance(right, Literal) and isinstance(right.value, str) and not functions.TEMPORAL(right.value):
             return calls.equals_text(one, right.value)
         case "=":
             return lambda this, around: boolean(functions.equal(one(this, around), other(this, around)))
@@ -317,14 +319,11 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
 
 
 def _function(name: str, arguments: tuple[Node, ...], names: Names) -> Function:
-    if name in functions.PLAIN and (not arguments or name == "trace"):
-        plain = functions.PLAIN[name]
+    if name in PLAIN and (not arguments or name == "trace"):
+        plain = PLAIN[name]
         return lambda values, this, around: plain(values)
-    if name in functions.TEXTUAL and len(arguments) == 1:
-        return calls.textual(functions.TEXTUAL[name], _node(arguments[0], names))
-    if name in functions.PAIRS and len(arguments) == 1:
-        pair, argument = functions.PAIRS[name], _node(arguments[0], names)
-        return lambda values, this, around: pair(values, argument(this, around))
+    if len(arguments) == 1 and name in ONE_ARGUMENT:
+        return _with_argument(name, _node(arguments[0], names))
     match name, arguments:
         case (("where" | "all" | "exists" | "select"), (criterion,)):
             return _iteration(name, criterion, names)
@@ -347,6 +346,16 @@ def _function(name: str, arguments: tuple[Node, ...], names: Names) -> Function:
             return _of_fhir(name, arguments)
 
 
+def _with_argument(name: str, argument: Evaluate) -> Function:
+    """Compile a function of text, of numbers or of collections with one argument."""
+    if name in functions.TEXTUAL:
+        return calls.textual(functions.TEXTUAL[name], argument)
+    if name in conversions.NUMERIC:
+        return calls.numeric(conversions.NUMERIC[name], argument)
+    pair = functions.PAIRS[name]
+    return lambda values, this, around: pair(values, argument(this, around))
+
+
 def _of_fhir(name: str, arguments: tuple[Node, ...]) -> Function:
     """Compile a function that FHIR adds, or one of text (https://hl7.org/fhir/R4/fhirpath.html#functions)."""
     match name, arguments:
@@ -362,6 +371,14 @@ def _of_fhir(name: str, arguments: tuple[Node, ...]) -> Function:
             return calls.asking(
                 lambda value, around: None if around.conforms is None else around.conforms(value, profile)
             )
+        case "replace", (Literal(str(old)), Literal(str(new))):
+            return calls.of_text(lambda text: text.replace(old, new) if old else new.join(["", *text, ""]))
+        case "join", ():
+            return lambda values, this, around: calls.joined(values, "")
+        case "join", (Literal(str(separator)),):
+            return lambda values, this, around: calls.joined(values, separator)
+        case "round", ():
+            return lambda values, this, around: conversions.rounded(values[0], 0) if len(values) == 1 else EMPTY
         case "replaceMatches", (Literal(str(pattern)), Literal(str(text))):
             return calls.replace_matches(pattern, text)
         case _:

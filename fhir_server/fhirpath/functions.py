@@ -71,7 +71,8 @@ def equivalent(left: Values, right: Values) -> bool:
 
 def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
-        return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+        alike = " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+        return alike or ((_timed(one) or _timed(other)) and order([one], [other]) == 0)
     return same(one, other)
 
 
@@ -87,7 +88,7 @@ def order(left: Values, right: Values) -> int | None:
         if moments[0] and moments[1]:
             return _chronology(moments[0], moments[1])
         return (one > other) - (one < other)
-    if _is_number(one) and _is_number(other):
+    if is_number(one) and is_number(other):
         return (one > other) - (one < other)
     return None
 
@@ -99,12 +100,19 @@ def _written_alike(one: str, other: str) -> bool:
     return min(len(one), len(other)) == 10 and one[:10] != other[:10]  # a date and a time, on different days
 
 
-def _is_number(value: Any) -> TypeGuard[int | Decimal]:
+def is_number(value: Any) -> TypeGuard[int | Decimal]:
+    """Return whether a value is a number."""
     return type(value) is int or isinstance(value, Decimal)
 
 
 def _chronology(one: re.Match[str], other: re.Match[str]) -> int | None:
-    """Compare two dates or times to the precision that both have (§6.2.1); None when that does not decide."""
+    """Compare two dates or times to the precision that both have (§6.2.1); None when that does not decide.
+
+    Seconds and what is behind their point are one precision. Nobody knows how a time without an offset lies to one
+    that has it.
+    """
+    if one.group(4) and other.group(4) and (one.group(8) is None) != (other.group(8) is None):
+        return None
     if one.group(8) and other.group(8):
         moments = _moment(one), _moment(other)
         if moments[0] is not None and moments[1] is not None:
@@ -114,7 +122,8 @@ def _chronology(one: re.Match[str], other: re.Match[str]) -> int | None:
             return 0 if mine is yours else None
         if mine != yours:
             return 1 if mine > yours else -1
-    return 0
+    parts = Decimal(one.group(7) or 0), Decimal(other.group(7) or 0)
+    return (parts[0] > parts[1]) - (parts[0] < parts[1])
 
 
 def _moment(match: re.Match[str]) -> datetime | None:
@@ -125,12 +134,12 @@ def _moment(match: re.Match[str]) -> datetime | None:
 
 
 def anchored(pattern: str) -> Callable[[str], object]:
-    """Return the search for `pattern`, in which `$` is the end of the text and not also before a last line feed.
+    """Return the search for `pattern`: `.` is anything, `$` is the end and not also before a last line feed.
 
     Raises re.error when it is no regular expression.
     """
     end = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found.group(1) or r"\Z", pattern)
-    return re.compile(end).search
+    return re.compile(end, re.DOTALL).search
 
 
 def substring(text: str, start: int, length: int | None = None) -> Values:
@@ -153,8 +162,10 @@ def to_integer(value: Any) -> Values:
 
 def to_decimal(value: Any) -> Values:
     """`toDecimal`: empty when the value is no number."""
-    if _is_number(value):
+    if is_number(value):
         return [value]
+    if isinstance(value, bool):
+        return [Decimal(int(value))]
     return [Decimal(value)] if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,30}(\.\d{1,30})?", value) else EMPTY
 
 
@@ -218,7 +229,7 @@ def arithmetic(operator: str, left: Values, right: Values) -> Values:
         return [WHOLE[operator](one, other)]
     if operator == "+" and isinstance(one, str) and isinstance(other, str):
         return [one + other]
-    if not (_is_number(one) and _is_number(other)) or (operator in ("/", "div", "mod") and other == 0):
+    if not (is_number(one) and is_number(other)) or (operator in ("/", "div", "mod") and other == 0):
         return EMPTY
     match operator:
         case "+":
@@ -278,15 +289,15 @@ PLAIN: Mapping[str, Callable[[Values], Values]] = {
     "length": lambda values: [len(value) for value in values[:1] if type(value) is str],
     "upper": lambda values: [value.upper() for value in values[:1] if type(value) is str],
     "lower": lambda values: [value.lower() for value in values[:1] if type(value) is str],
-    "toInteger": lambda values: to_integer(values[0]) if values else EMPTY,
-    "toDecimal": lambda values: to_decimal(values[0]) if values else EMPTY,
-    "toString": lambda values: to_string(values[0]) if values else EMPTY,
+    "trim": lambda values: [value.strip() for value in values[:1] if type(value) is str],
+    "toChars": lambda values: [character for value in values[:1] if type(value) is str for character in value],
 }
 # name → (text, argument) → collection
 TEXTUAL: Mapping[str, Callable[[str, Any], Values]] = {
     "startsWith": lambda text, part: boolean(text.startswith(str(part))),
     "endsWith": lambda text, part: boolean(text.endswith(str(part))),
     "contains": lambda text, part: boolean(str(part) in text),
+    "split": lambda text, part: text.split(str(part)) if part else [text],
     "indexOf": lambda text, part: [text.find(str(part))],
 }
 # name → (left, right) → collection

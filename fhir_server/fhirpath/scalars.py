@@ -9,7 +9,7 @@ repeats, a value that is no text, whole number or boolean.
 from collections.abc import Callable
 from typing import Any, Final
 
-from fhir_server.fhirpath import functions
+from fhir_server.fhirpath import conversions, functions
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.calls import Truth
 from fhir_server.fhirpath.names import Names
@@ -18,18 +18,22 @@ from fhir_server.fhirpath.syntax import Binary, Call, Literal, Member, Node, Ste
 Scalar = Callable[[Any, Around], Any]  # of one item; None: there is no value
 
 UNSURE: Final = object()
-PLAIN: Final = frozenset({str, int, bool})
+TYPES: Final = frozenset({str, int, bool})
 ARITHMETIC: Final = frozenset({"+", "-", "*", "/", "div", "mod"})
-CONVERSIONS: Final = frozenset({"toString", "toInteger", "length"})
+PLAIN: Final = {
+    "toString": conversions.PLAIN["toString"],
+    "toInteger": conversions.PLAIN["toInteger"],
+    "length": functions.PLAIN["length"],
+}
 
 
 def compile(node: Node, names: Names, holds: Callable[[Node], Truth]) -> Scalar | None:
     """Return the function to the one value of `node`, None when its shape is not known; `holds` compiles conditions."""
     match node:
-        case Literal(value) if type(value) in PLAIN:
+        case Literal(value) if type(value) in TYPES:
             return lambda item, around: value
         case This():
-            return lambda item, around: item if type(item) in PLAIN else UNSURE
+            return lambda item, around: item if type(item) in TYPES else UNSURE
         case Member(name) if plain(name, names):
             return lambda item, around: _child(item, name)
         case Step(Variable("resource"), Member(name)) if plain(name, names):
@@ -57,7 +61,7 @@ def _child(item: Any, name: str) -> Any:
     if type(item) is not dict:
         return UNSURE
     value = item.get(name)
-    if type(value) in PLAIN:
+    if type(value) in TYPES:
         return value
     return None if value is None and "_" + name not in item else UNSURE
 
@@ -73,8 +77,8 @@ def _chosen(properties: list[str]) -> Scalar | None:
 def _called(found: Scalar | None, function: Call) -> Scalar | None:
     """Compile a function of one value; None where `found` or the function is not known here."""
     match function:
-        case Call(name, ()) if name in CONVERSIONS:
-            return _then(found, lambda value: _only(functions.PLAIN[name]([value])))
+        case Call(name, ()) if name in PLAIN:
+            return _then(found, lambda value: _only(PLAIN[name]([value])))
         case Call("substring", (Literal(int(start)), Literal(int(length)))):
             return _then(found, lambda value: _substring(value, start, length))
         case _:

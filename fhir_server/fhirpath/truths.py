@@ -65,11 +65,10 @@ def _compared(node: Binary, names: Names, general: General) -> Truth | None:
     """Compile a comparison; None where only the general closures can."""
     operator, left, right = node
     wanted = right.value if isinstance(right, Literal) else None
-    if operator in ("=", "!=") and (isinstance(wanted, str) or wanted is True or wanted is False):
-        if operator == "=":
-            return _equals(left, wanted, names, general)
-        if isinstance(wanted, bool) or functions.TEMPORAL(wanted) is None:  # moments are written in several ways
-            return _not(_equals(left, wanted, names, general))
+    moment = isinstance(wanted, str) and functions.TEMPORAL(wanted)  # which is written in several ways
+    if operator in ("=", "!=") and not moment and (isinstance(wanted, str) or wanted is True or wanted is False):
+        holds = _equals(left, wanted, names, general)
+        return holds if operator == "=" else _not(holds)
     if operator == "!=":
         return None
     one, other = (_scalar(side, names, general) for side in (left, right))
