@@ -63,8 +63,17 @@ def belongs(sliced: rules.Node, slice: rules.Node, trees: Trees) -> Belongs | No
     return lambda value, walk: all(test(value, walk) for test in told)
 
 
+def by_demands(slice: rules.Node, trees: Trees) -> Belongs | None:
+    """Return whether a value has all that `slice` fixes; None when it fixes nothing.
+
+    So are slices of a slice told whose profile does not say how: what tells that slice is true of all of them.
+    """
+    test = demands(slice, trees)
+    return None if test is None else lambda value, walk: test(value)
+
+
 def _test(discriminator: Mapping[str, str], slice: rules.Node, trees: Trees) -> Belongs | None:
-    kind, text = discriminator["type"], discriminator["path"]
+    kind, text = discriminator["type"], discriminator["path"].replace("[x]", "")  # "value[x]" is what many write
     if text == "url" and kind in ("value", "pattern"):
         return _by_url(slice, trees)
     try:

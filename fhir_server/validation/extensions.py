@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from fhir_server.definitions import Definitions
+from fhir_server.validation import contexts
+from fhir_server.validation.contexts import Allowed
 from fhir_server.validation.profile import Profiles
 from fhir_server.validation.report import Path, Walk, shown
 
 Json = dict[str, Any]
 
-# R4's own StructureDefinitions have this one on the type, not on its code as its definition says.
-ERRATA: Final = {"http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": "ElementDefinition.type"}
-ANYWHERE: Final = frozenset({"Element", "Resource", "CanonicalResource", "MetadataResource"})
 MAX_PLACES: Final = 20_000  # elements whose names are remembered
 
 
@@ -24,7 +23,8 @@ class Extensions:
     def __init__(self, definitions: Definitions, profiles: Profiles):
         self._definitions = definitions
         self._profiles = profiles
-        self._contexts: dict[str, frozenset[str] | None] = {}  # url → element paths and types; None: anywhere
+        self._queries = contexts.Queries(profiles)
+        self._contexts: dict[str, Allowed | None] = {}  # by url; None: anywhere
         self._places: dict[tuple[str, ...], frozenset[str]] = {}
 
     def check(self, value: Json, path: Path, walk: Walk) -> None:
@@ -41,18 +41,17 @@ class Extensions:
         allowed = self._allowed(url)
         if allowed is None or path[0] is None:
             return
-        names = self._names(path[0], walk)
-        if names and names.isdisjoint(allowed):
+        if allowed.elements:
+            names = self._names(path[0], walk)
+            if not names or not names.isdisjoint(allowed.elements):
+                return
+        if not contexts.around(allowed, path[0], walk) and not self._queries.find(allowed, path[0], walk):
             _misplaced(url, allowed, path, walk)
 
-    def _allowed(self, url: str) -> frozenset[str] | None:
-        """Return where extension `url` may stand; None when that cannot be told from names alone."""
+    def _allowed(self, url: str) -> Allowed | None:
+        """Return where extension `url` may stand; None when it may anywhere."""
         if url not in self._contexts:
-            contexts = (self._definitions.profile(url) or {}).get("context", ())
-            names = frozenset(str(context.get("expression")) for context in contexts)
-            by_name = contexts and all(context.get("type") == "element" for context in contexts)
-            names |= {ERRATA[url]} if url in ERRATA else set()
-            self._contexts[url] = names if by_name and not names & ANYWHERE else None
+            self._contexts[url] = contexts.read(self._definitions, url)
         return self._contexts[url]
 
     def _names(self, place: Path, walk: Walk) -> frozenset[str]:
@@ -117,8 +116,8 @@ def _unknown_modifier(url: str, path: Path, walk: Walk) -> None:
     )
 
 
-def _misplaced(url: str, allowed: frozenset[str], path: Path, walk: Walk) -> None:
-    places = ", ".join(sorted(allowed)[:6])
+def _misplaced(url: str, allowed: Allowed, path: Path, walk: Walk) -> None:
+    places = ", ".join([*sorted(allowed.elements | allowed.extensions), *allowed.queries][:6])
     walk.error(
         "extension",
         path,

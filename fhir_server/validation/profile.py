@@ -289,8 +289,12 @@ class _Compiler:
             own = chosen or own
             if not chosen and belongs is None:
                 return self._untold(slice)
-        elif (belongs := discriminators.belongs(sliced, slice, self._profiles)) is None:
-            return self._untold(slice)
+        else:
+            belongs = discriminators.belongs(sliced, slice, self._profiles)
+            if belongs is None and sliced is not node:
+                belongs = discriminators.by_demands(slice, self._profiles)
+            if belongs is None:
+                return self._untold(slice)
         checks = {name: self._value(slice, member) for name, member in own.items()}
         return Slice(slice, belongs, checks, self._sorter(slice, own, sliced.slicing))
 

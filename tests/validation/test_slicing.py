@@ -20,6 +20,12 @@ def coded(code: str) -> Json:
     return {"coding": [{"system": LOINC, "code": code}]}
 
 
+def citizen(code: str) -> Json:
+    """Return the extension with a citizenship."""
+    part = {"url": "code", "valueCodeableConcept": coded(code)}
+    return {"url": f"{HL7}/patient-citizenship", "extension": [part]}
+
+
 def bundle(*resources: Json) -> Json:
     """Return a collection of resources with full URLs that name them."""
     entries = [{"fullUrl": f"http://x/{one['resourceType']}/{one['id']}", "resource": one} for one in resources]
@@ -212,6 +218,54 @@ CASES: dict[str, tuple[str, list[Json], Json, Json, str]] = {
             ],
         },
         "Patient.telecom:t/home:max",
+    ),
+    "slices of a slice that says nothing of its slicing": (
+        "Patient",
+        [
+            {"id": "Patient.extension", **slicing("value", "url")},
+            {
+                "id": "Patient.extension:n",
+                "type": [{"code": "Extension", "profile": [f"{HL7}/patient-citizenship"]}],
+            },
+            {"id": "Patient.extension:n/vn", "max": "1"},
+            {"id": "Patient.extension:n/vn.extension.valueCodeableConcept", "patternCodeableConcept": coded("VN")},
+        ],
+        {**ME, "extension": [citizen("VN"), citizen("LA"), citizen("LA")]},
+        {**ME, "extension": [citizen("VN"), citizen("VN")]},
+        "Patient.extension:n/vn:max",
+    ),
+    "slices of a slice of a choice": (
+        "Observation",
+        [
+            {"id": "Observation.value[x]", **slicing("type", "$this")},
+            {
+                "id": "Observation.value[x]:valueCodeableConcept",
+                "type": [{"code": "CodeableConcept"}],
+                **slicing("pattern", "$this"),
+            },
+            {"id": "Observation.value[x]:valueCodeableConcept/a", "patternCodeableConcept": coded("1")},
+            {"id": "Observation.value[x]:valueCodeableConcept/a.text", "min": 1},
+        ],
+        {**OBSERVATION, "valueCodeableConcept": coded("2")},
+        {**OBSERVATION, "valueCodeableConcept": coded("1")},
+        "Observation.value[x]:valueCodeableConcept/a.text:min",
+    ),
+    "by the type of a choice that the path names with [x]": (
+        "Observation",
+        [
+            {"id": "Observation.component", **slicing("type", "value[x]")},
+            {"id": "Observation.component:q", "max": "1"},
+            {"id": "Observation.component:q.value[x]", "min": 1, "type": [{"code": "Quantity"}]},
+        ],
+        {
+            **OBSERVATION,
+            "component": [
+                {"code": coded("1"), "valueQuantity": {"value": 1}},
+                {"code": coded("1"), "valueString": "x"},
+            ],
+        },
+        {**OBSERVATION, "component": [{"code": coded("1"), "valueQuantity": {"value": 1}}] * 2},
+        "Observation.component:q:max",
     ),
     "by required codes": (
         "Patient",
