@@ -195,11 +195,20 @@ def _rehearse(settings: Settings, mongodb_uri: str) -> None:
 async def _able(settings: Settings, mongodb_uri: str) -> Server:
     """Return a server that is ready; stop with the reason when there can be none."""
     try:
-        return await start(settings, mongodb_uri)
+        return await _start(settings, mongodb_uri)
     except Unavailable:
         stop(f"No MongoDB answers at {_public(mongodb_uri)}: start it, or name another one with --mongodb-uri")
     except UNABLE as error:
         stop(str(error))
+
+
+async def _start(settings: Settings, mongodb_uri: str) -> Server:
+    """Start without looking for garbage: what is made now stays."""
+    gc.disable()
+    try:
+        return await start(settings, mongodb_uri)
+    finally:
+        gc.enable()
 
 
 def _family(host: str) -> socket.AddressFamily:
@@ -247,7 +256,7 @@ def application(settings: Settings, started: Callable[[], Awaitable[Server]] | N
     """Return the application; its server, which `started` gives when there is one already, ends with it."""
     assert settings.mongodb_uri is not None
     uri = settings.mongodb_uri
-    start_one = started or partial(start, settings, uri)
+    start_one = started or partial(_start, settings, uri)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Server]:
