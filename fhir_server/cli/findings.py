@@ -65,7 +65,7 @@ class Findings:
     def add(self, place: Place, resource: Any, issues: Iterable[Issue]) -> None:
         """Count what was found in one resource; of a Bundle in each of its entries."""
         for position, found in _by_entry(resource, issues).items():
-            self._count(place, resource, found, _type(resource if position is None else _entry(resource, position)))
+            self._count(place, resource, found, type_of(resource if position is None else _entry(resource, position)))
 
     def _count(self, place: Place, resource: Any, issues: list[Issue], type: str) -> None:
         for key, issue in {Key(each.severity, each.rule or each.code, type): each for each in reversed(issues)}.items():
@@ -158,7 +158,7 @@ def _by_entry(resource: Any, issues: Iterable[Issue]) -> dict[int | None, list[I
     """Return the issues by the entry of a Bundle that they speak of; None: of the resource itself."""
     found: dict[int | None, list[Issue]] = {}
     for issue in issues:
-        match = _ENTRY.match(issue.expression or "") if _type(resource) == "Bundle" else None
+        match = _ENTRY.match(issue.expression or "") if type_of(resource) == "Bundle" else None
         found.setdefault(int(match[1]) if match else None, []).append(issue)
     return found
 
@@ -169,8 +169,8 @@ def _entry(bundle: Json, position: int) -> Any:
     return entry.get("resource") if isinstance(entry, dict) else None
 
 
-def _type(resource: Any) -> str:
-    """Return the type of a resource as far as it looks like one: the rest of what it says is not told."""
+def type_of(resource: Any) -> str:
+    """Return the type of a resource as far as it looks like one, else "-": anything else could be what it tells."""
     said = resource.get("resourceType") if isinstance(resource, dict) else None
     return said if isinstance(said, str) and re.fullmatch(r"[A-Z][A-Za-z]{1,40}", said) else "-"
 

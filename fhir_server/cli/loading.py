@@ -31,6 +31,7 @@ LONGEST_PAUSE = 15.0  # seconds between two of them
 BUSY = {429, 502, 503, 504}  # of the server, or of a proxy before it
 
 _ENTRY = re.compile(r"Bundle\.entry\[\d+\]")
+_RESOURCE = re.compile(_ENTRY.pattern + r"\.resource")
 
 
 class Away(Exception):
@@ -291,10 +292,8 @@ def _found(unit: Unit, row: int | None, issues: tuple[Issue, ...], report: Repor
         report.findings.add(place, unit.bundle, issues)
         return
     resource = unit.bundle["entry"][row].get("resource")
-    said = str(resource.get("resourceType", "")) if isinstance(resource, dict) else ""
     # Of a Bundle that its file does not know nothing is told; one that was sent in parts has its own numbers.
-    here = said if unit.gathered else f"Bundle.entry[{row}]"
-    old = re.compile(_ENTRY.pattern + r"\.resource") if unit.gathered else _ENTRY
+    old, here = (_RESOURCE, findings.type_of(resource)) if unit.gathered else (_ENTRY, f"Bundle.entry[{row}]")
     moved = (
         issue._replace(expression=old.sub(here, issue.expression, count=1) if issue.expression else None)
         for issue in issues

@@ -86,14 +86,16 @@ def _time() -> list[Json]:
 def _birth_dose() -> Json:
     """Return the rule on the dose against hepatitis B that newborns get; what comes after a week is another dose.
 
+    It is against nothing else, so that of combined vaccines nobody has to look up the child.
     A birth date names no hour: a dose of the next day may have been in time, one of the day after was not.
     """
     only = sorted(vaccine.id for vaccine in VACCINES.values() if vaccine.target_diseases == (HEPATITIS_B,))
     products = " or ".join(f"code = '{id}'" for id in only)
     codes = f"(system = '{PRODUCT}' and ({products}))"
     cvx = f"(system = '{CVX}' and (code = '08' or code = '45'))"
+    disease = f"protocolApplied.targetDisease.coding.where(system = '{SNOMED}' and code"
     given = (
-        f"protocolApplied.targetDisease.coding.where(system = '{SNOMED}' and code = '{HEPATITIS_B}').exists() or "
+        f"({disease} = '{HEPATITIS_B}').exists() and {disease} != '{HEPATITIS_B}').empty()) or "
         f"vaccineCode.coding.where({codes} or {cvx}).exists()"
     )
     day, born = "%resource.occurrence.ofType(dateTime)", f"birthDate.extension.where(url = '{R4}/patient-birthTime')"
