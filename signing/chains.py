@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from signing.refusal import Refused
 
 LONGEST: Final = 6  # certificates in a chain
-_REMEMBERED: Final = 4096  # the same few certificates are met with every dose; no answer kept depends on the time
+_REMEMBERED: Final = 2048  # the same few certificates are met with every dose; no answer kept depends on the time
 # Where certificates say whose they are: organizationIdentifier (ETSI EN 319 412-1), UID (as Vietnamese authorities
 # write `MST:0100109106`), serialNumber.
 _IDENTIFIERS: Final = (NameOID.ORGANIZATION_IDENTIFIER, NameOID.USER_ID, NameOID.SERIAL_NUMBER)

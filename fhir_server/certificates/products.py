@@ -46,9 +46,10 @@ def product(concept: Mapping[str, Any], target: str) -> Product | None:
 
 
 def _codings(concept: Mapping[str, Any]) -> tuple[_Coding, ...]:
-    """Return the codings that can name a product."""
+    """Return the codings that can name a product, each once: no others, so that what is remembered stays small."""
     found = ((coding.get("system"), coding.get("code")) for coding in concept.get("coding", ()))
-    return tuple((system, code) for system, code in found if system in (PRODUCT, CVX) and isinstance(code, str))
+    known = (pair for pair in found if pair[0] in (PRODUCT, CVX) and isinstance(pair[1], str) and by_coding(*pair))
+    return tuple(dict.fromkeys(known))
 
 
 @lru_cache(maxsize=4096)  # a country uses a few dozen
@@ -58,8 +59,7 @@ def _vaccines(codings: tuple[_Coding, ...]) -> tuple[Vaccine, ...]:
         if system == CVX and code in _CVX_OF_NO_PRODUCT:
             continue
         found = {vaccine.id: vaccine for vaccine in by_coding(system, code)}
-        if found:
-            possible = found if possible is None else {id: vaccine for id, vaccine in possible.items() if id in found}
+        possible = found if possible is None else {id: vaccine for id, vaccine in possible.items() if id in found}
     return tuple((possible or {}).values())
 
 

@@ -66,6 +66,7 @@ SEAL = {
 }
 ISSUER = "https://example.vn"
 HASHES = 1_000_000
+TOGETHER = 500
 _ECDSA = ec.ECDSA(SHA256())
 
 
@@ -80,6 +81,7 @@ def run() -> None:
         trust, text = TrustList([key.signer]), issue()
         assert verify(text, trust, now).valid
         tell(f"| {name} | {rate(issue):,.0f} | {rate(lambda text=text, trust=trust: verify(text, trust, now)):,.0f} |")  # type: ignore[misc]
+    tell(f"| HC1, ES256, {TOGETHER} together | {_together(keys[ES256], now):,.0f} | |")
     for name, sign, check in _bare(keys):
         tell(f"| {name} | {rate(sign):,.0f} | {rate(check):,.0f} |")
     _revocation(keys[ES256], now)
@@ -93,6 +95,12 @@ def _formats(keys: dict[int, SigningKey], now: datetime) -> list[tuple[str, Sign
         ("SMART Health Card", ec_key, lambda: shc.issue(BUNDLE, ec_key, now, ISSUER).jws),
         ("VDS-NC", ec_key, lambda: vdsnc.issue(SEAL, ec_key, now, "VNM")),
     ]
+
+
+def _together(key: SigningKey, now: datetime) -> float:
+    """Return how many different certificates of a page are issued a second and core."""
+    payloads = [{**PAYLOAD, "v": [{**DOSE, "ci": f"URN:UVCI:01:VN:{number:032X}"}]} for number in range(TOGETHER)]
+    return TOGETHER * rate(lambda: hc1.issue_all(payloads, key, now), each=1)
 
 
 def _bare(keys: dict[int, SigningKey]) -> list[tuple[str, Callable[[], object], Callable[[], object]]]:

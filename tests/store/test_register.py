@@ -97,3 +97,18 @@ async def test_a_correction_and_its_withdrawal_are_stored_together_or_not_at_all
     assert await store.register.revoked(["h1"]) == set()
     await store.commit([update(first.new)], withdrawn=SUPERSEDED)
     assert await store.register.revoked(["h1"]) == {"h1"}
+
+
+async def test_the_latest_certificate_of_a_dose_and_format_is_told_whatever_became_of_it(store: Store) -> None:
+    later = NOW + timedelta(days=200)
+    newer = replace(ONE, id="URN:3", issued=later, expires=later + timedelta(days=365), replaces="URN:1")
+    card = replace(ONE, id="URN:4", format="shc", hashes=("h9",))
+    await store.register.add([ONE, OTHER, card])
+    await store.register.add([newer])
+    await store.register.withdraw(Withdrawal("revoked", "fraud", later, ids=("URN:3",)))
+    assert await store.register.latest(["d1", "d2", "d3", "d4"], ["hc1"]) == {
+        ("d2", "hc1"): ("URN:3", "revoked", newer.expires),
+        ("d3", "hc1"): ("URN:2", "valid", OTHER.expires),
+    }
+    assert await store.register.latest(["d2"], ["shc"]) == {("d2", "shc"): ("URN:4", "valid", card.expires)}
+    assert await store.register.latest([], ["hc1"]) == {}
