@@ -87,6 +87,8 @@ async def test_the_page_is_signed_and_a_change_is_noticed(client: httpx.AsyncCli
     [signature] = PdfFileReader(BytesIO(document)).embedded_signatures
     status = await async_validate_pdf_signature(signature, trusted)
     assert (status.intact, status.valid, status.trusted) == (True, True, True)
+    root = PdfFileReader(BytesIO(document)).root
+    assert (bool(root["/MarkInfo"]["/Marked"]), root["/StructTreeRoot"]["/K"]["/S"]) == (True, "/Document")
     altered = bytearray(document)
     altered[document.index(b"/MediaBox") + 14] ^= 1
     [signature] = PdfFileReader(BytesIO(bytes(altered))).embedded_signatures
