@@ -165,7 +165,8 @@ class Hierarchy:
         self._order: dict[str, int] = {}  # of every code that is named
         self._above: list[tuple[int, ...]] = []  # by that order: what is right above
         self._codes: list[str] = []
-        self._made: set[int] = set()
+        self._made = bytearray()  # by that order: 1, when the concept was made
+        self._number = 0
 
     def add(self, resource: Json) -> None:
         """Take note of the codes of a part."""
@@ -182,6 +183,7 @@ class Hierarchy:
         if place == len(self._codes):
             self._codes.append(code)
             self._above.append(())
+            self._made.append(0)
         return place
 
     def _put(self, code: str, above: str) -> None:
@@ -193,10 +195,11 @@ class Hierarchy:
         """Yield the concepts of the part that comes next; of those with the same code only the first."""
         for json, _ in _flat(resource.get("concept", ()), None):
             place = self._order[json["code"]]
-            if place not in self._made:
-                self._made.add(place)
+            if not self._made[place]:
+                self._made[place] = 1
                 parents = tuple(self._codes[up] for up in self._above[place])
-                yield Concept(json, len(self._made) - 1, parents, self._ancestors(place))
+                yield Concept(json, self._number, parents, self._ancestors(place))
+                self._number += 1
 
     def _ancestors(self, place: int) -> frozenset[str]:
         """Return all that is above a code; what is above itself is an error of the code system, and left out."""

@@ -17,6 +17,7 @@ from terminology import tabular
 app = typer.Typer(help="Catalogues of codes as FHIR resources: files for `load`.", no_args_is_help=True)
 
 MOST = 10_000  # concepts in one part of a code system
+USUAL = 4_000  # so many cost a server little memory while it checks them
 
 
 @app.command("import-map")
@@ -56,7 +57,7 @@ def import_map(
 def split(
     file: Annotated[Path, typer.Argument(help="A CodeSystem (JSON) that is complete and too large to send.")],
     folder: Annotated[Path, typer.Option("--into", help="Folder to write the parts into.")],
-    most: Annotated[int, typer.Option(help="Most concepts in one part.", min=1, max=MOST)] = MOST,
+    most: Annotated[int, typer.Option(help="Most concepts in one part.", min=1, max=MOST)] = USUAL,
 ) -> None:
     """Split a large CodeSystem into parts (content: fragment); stored, they count as one complete code system.
 

@@ -9,7 +9,7 @@ for the hierarchy, once for the rows; so that no process holds all of its concep
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
@@ -19,7 +19,7 @@ from fhir_server.interactions.canonicals import Candidate
 from fhir_server.outcome import FhirError
 from fhir_server.server import Context
 from fhir_server.store.concepts import Built
-from terminology import systems
+from terminology import concepts, systems
 from terminology.concepts import Concept, Hierarchy
 from terminology.systems import Head
 
@@ -28,6 +28,7 @@ Parts = Sequence[Candidate]
 
 TOGETHER: Final = 1_000  # rows stored in one go
 UNDER_WAY: Final = 3  # such goes at the same moment
+PART: Final = canonicals.LARGE // 8  # bytes; smaller parts of a large code system are looked at with their larger ones
 LOOK: Final = 1.0  # seconds between looks whether definitions were stored
 AGAIN: Final = 15.0  # seconds until a look for what another process may have left undone
 
@@ -69,13 +70,13 @@ def _of(parts: Parts) -> str:
 class _Tally:
     """What is there so far."""
 
-    ids: set[str] = field(default_factory=set)
+    number: int = 0
     timed: bool = False
     inactive: bool = False
     abstract: bool = False
 
-    def add(self, id: str, concept: Concept) -> None:
-        self.ids.add(id)
+    def add(self, concept: Concept) -> None:
+        self.number += 1
         self.timed |= concept.since.year > 1 or concept.until.year < 9999
         self.inactive |= concept.inactive
         self.abstract |= concept.abstract
@@ -84,6 +85,7 @@ class _Tally:
 async def derive(ctx: Context, key: str, parts: Parts) -> None:
     """Derive the rows of what was claimed; whoever asked need not wait until they are complete."""
     store, tally, hierarchy = ctx.server.store.concepts, _Tally(), Hierarchy()
+    ids: set[str] = set()
     for part in parts:
         await asyncio.to_thread(hierarchy.add, await canonicals.whole(ctx, part) or {})
     head = systems.head([part.resource for part in parts])
@@ -97,32 +99,35 @@ async def derive(ctx: Context, key: str, parts: Parts) -> None:
 
     async with asyncio.TaskGroup() as group:
         for part in parts:
-            concepts = _new(hierarchy.concepts(await canonicals.whole(ctx, part) or {}), head, tally)
-            while some := await asyncio.to_thread(lambda: list(islice(concepts, TOGETHER))):  # noqa: B023 — at once
+            made = _new(hierarchy.concepts(await canonicals.whole(ctx, part) or {}), head, tally, ids)
+            while some := await asyncio.to_thread(lambda: list(islice(made, TOGETHER))):  # noqa: B023 — at once
                 await room.acquire()
                 group.create_task(stored(some))
-    await store.finish(key, _of(parts), Built(True, len(tally.ids), tally.timed, tally.inactive, tally.abstract))
+    await store.finish(key, _of(parts), Built(True, tally.number, tally.timed, tally.inactive, tally.abstract))
 
 
-def _new(concepts: Iterator[Concept], head: Head, tally: _Tally) -> Iterator[tuple[str, Concept]]:
-    """Yield the concepts with their ids, of equal ids the first."""
-    for concept in concepts:
+def _new(made: Iterator[Concept], head: Head, tally: _Tally, ids: set[str]) -> Iterator[tuple[str, Concept]]:
+    """Yield the concepts with their ids, of equal ids the first; `ids` are those of which others may be equal."""
+    for concept in made:
         id = head.key(concept.code)
-        if id not in tally.ids:
-            tally.add(id, concept)
+        if id not in ids:
+            if not head.case_sensitive:  # else all codes differ
+                ids.add(id)
+            tally.add(concept)
             yield id, concept
 
 
 async def follow(context: Callable[[], Context]) -> None:
     """Derive the rows of whatever large code system is stored, by whichever process, until cancelled."""
     seen, looked = -1, 0.0
+    small: set[str] = set()  # versions that stay in memory
     clock = asyncio.get_running_loop().time
     undone = False
     while True:
         generation = context().server.live.current.generation
         if generation != seen or (undone and clock() - looked > AGAIN):
             try:
-                undone = await _derive_all(context())
+                undone = await _derive_all(context(), small)
             except Exception as error:
                 undone = True
                 if not isinstance(error, FhirError):  # the database is away: that is told elsewhere
@@ -131,14 +136,17 @@ async def follow(context: Callable[[], Context]) -> None:
         await asyncio.sleep(LOOK)
 
 
-async def _derive_all(ctx: Context) -> bool:
+async def _derive_all(ctx: Context, small: set[str]) -> bool:
     """Derive what nobody did; return whether something remains that another process is at, or that failed."""
     undone = False
-    for url, version in await _new_systems(ctx):
+    for url, version in await _new_systems(ctx, small):
         candidates = await canonicals.named(ctx, "CodeSystem", url)
         best = canonicals.chosen(candidates, version)
         parts = [] if best is None else together(best, candidates)
         if not parts or not _whole(parts):
+            continue
+        if sum(part.size for part in parts) <= canonicals.LARGE:
+            small.update(part.key for part in parts)
             continue
         key = named(parts)
         if await claimed(ctx, key, parts):
@@ -151,11 +159,11 @@ async def _derive_all(ctx: Context) -> bool:
     return undone
 
 
-async def _new_systems(ctx: Context) -> list[tuple[str, str | None]]:
-    """Return URL and version of the large code systems stored of which not every resource has its rows."""
+async def _new_systems(ctx: Context, small: set[str]) -> list[tuple[str, str | None]]:
+    """Return URL and version of the code systems stored that may be large and of which not all has its rows."""
     store = ctx.server.store
-    done = await store.concepts.finished()
-    heads = await store.packages.large("CodeSystem", canonicals.LARGE)
+    done = await store.concepts.finished() | small
+    heads = await store.packages.large("CodeSystem", PART)
     found = [
         await canonicals.of_id(ctx, "CodeSystem", id, version)
         for id, version in heads
@@ -170,4 +178,8 @@ def _whole(parts: Parts) -> bool:
     first = parts[0].resource
     if first.get("content") != "fragment":
         return True
-    return "count" in first and sum(part.number for part in parts) >= int(first["count"])
+    return "count" in first and sum(map(_number, parts)) >= int(first["count"])
+
+
+def _number(part: Candidate) -> int:
+    return part.number if part.large else concepts.number(part.resource)

@@ -21,13 +21,13 @@ COUNT = 6000
 PROFILE = f"{BASE}/StructureDefinition/known-vaccine"
 
 
-def part(number: int) -> Json:
-    """Return every second concept: those of one part are below those of the other."""
+def part(number: int, of: int) -> Json:
+    """Return every second concept, or fourth: what is above those of one part is in the others."""
     rows = [
         concept(
             f"C{at}", f"A vaccine with a name that is long enough {at}", **({"parent": f"C{at // 10}"} if at else {})
         )
-        for at in range(number, COUNT, 2)
+        for at in range(number, COUNT, of)
     ]
     return {**code_system(URL, *rows, content="fragment", count=COUNT), "id": f"vaccines-{number}"}
 
@@ -49,20 +49,21 @@ async def finished(mongodb_uri: str, database: str) -> list[Json]:
     pytest.fail(f"the concepts are not indexed: {states}")
 
 
+@pytest.mark.parametrize("of", [2, 4], ids=["large parts", "small parts"])
 async def test_concepts_are_indexed_when_the_last_part_is_stored_and_nobody_asked(
-    client: httpx.AsyncClient, mongodb_uri: str, database: str
+    client: httpx.AsyncClient, mongodb_uri: str, database: str, of: int
 ) -> None:
-    for number in (0, 1):
-        assert (await client.put(f"/fhir/CodeSystem/vaccines-{number}", json=part(number))).status_code == 201
+    for number in range(of):
+        assert (await client.put(f"/fhir/CodeSystem/vaccines-{number}", json=part(number, of))).status_code == 201
     [state] = await finished(mongodb_uri, database)
-    assert (state["n"], state["parts"]) == (COUNT, ["CodeSystem/vaccines-0/1", "CodeSystem/vaccines-1/1"])
+    assert (state["n"], state["parts"]) == (COUNT, [f"CodeSystem/vaccines-{number}/1" for number in range(of)])
     assert await told(client, "CodeSystem/$subsumes", system=URL, codeA="C5", codeB="C5999") == {"outcome": "subsumes"}
 
 
 async def test_a_binding_to_a_large_code_system_holds(
     client: httpx.AsyncClient, mongodb_uri: str, database: str
 ) -> None:
-    whole = code_system(URL, *(row for number in (0, 1) for row in part(number)["concept"]))
+    whole = code_system(URL, *part(0, 1)["concept"])
     profile = {
         "resourceType": "StructureDefinition",
         "id": "known-vaccine",
