@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     profiles_at_least: Annotated[
         Apply | None,
         Field(
-            description="Least that one request may lower it to (`Prefer: profiles=warn`); none: it may only raise it"
+            description="Least that a request may lower profiles to (`Prefer: profiles=warn`); none: it may only raise"
         ),
     ] = None
     type_profiles: Annotated[

@@ -68,7 +68,7 @@ def load(
     when what is under way is answered; with --state the same command goes on from there.
 
     With --profiles warn what breaks the profiles is stored and counted. A server whose setting is stricter has to allow
-    that (FHIR_PROFILES_AT_LEAST).
+    that (FHIR_PROFILES_AT_LEAST=warn), and any server where resources declare their profiles themselves.
 
     Status 0: all is stored; 1: something failed, or it was stopped; 2: the command makes no sense as it is.
     """

@@ -80,13 +80,15 @@ def validated(
 
 
 def defaults(ctx: Context) -> Defaults | None:
-    """Return the profiles that every resource of a type has to follow here; None when there are none."""
-    apply = applied(ctx)
+    """Return the profiles that every resource of a type has to follow, and how strictly; None: what it declares."""
+    settings, apply = ctx.server.settings, applied(ctx)
+    # Without the operator's word a request cannot have what it declares let pass.
+    lowered = ctx.profiles in (Apply.OFF, Apply.WARN) and settings.profiles_at_least in (Apply.OFF, Apply.WARN)
     if apply is Apply.OFF:
-        return None
+        return Defaults({}, enforced=False, declared=False) if lowered else None
     validator = ctx.server.validator
-    own = ctx.server.settings.type_profiles or validator.profiles_below(profiles.CANONICAL)
-    return Defaults(validator.by_type(own), apply is Apply.ENFORCE)
+    own = settings.type_profiles or validator.profiles_below(profiles.CANONICAL)
+    return Defaults(validator.by_type(own), apply is Apply.ENFORCE, not lowered)
 
 
 def applied(ctx: Context) -> Apply:

@@ -90,6 +90,7 @@ class Defaults(NamedTuple):
 
     profiles: Mapping[str, tuple[str, ...]]  # resource type → canonical URLs
     enforced: bool  # otherwise what breaks them is a warning
+    declared: bool = True  # whether the profiles that resources declare are enforced
 
 
 class Enough(Exception):

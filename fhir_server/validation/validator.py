@@ -146,6 +146,7 @@ class Validator:
             profiles = (*profiles, *(url for url in declared if type(url) is str))
         if not profiles:
             return frozenset()
+        first = len(walk.issues), len(walk.asked)
         found: dict[str, Profile] = {}
         for canonical in profiles:
             url, _, version = canonical.partition("|")
@@ -162,19 +163,19 @@ class Validator:
         for url, profile in found.items():
             if url not in inherited:
                 profile.check(value, path, walk)
+        if walk.defaults is not None and not walk.defaults.declared:
+            _weaken(walk, *first)
         return inherited | found.keys()
 
     def _defaults(self, value: Json, defaults: Defaults, path: Path, walk: Walk, conforming: frozenset[str]) -> None:
         """Check the resource against the profiles of its type that it was not checked against yet."""
-        first, asked = len(walk.issues), len(walk.asked)
+        first = len(walk.issues), len(walk.asked)
         for url in defaults.profiles[value["resourceType"]]:
             profile = None if url in conforming else self._profiles.get(url)
             if profile is not None and profile.type == value["resourceType"]:
                 profile.check(value, path, walk)
-        if defaults.enforced:
-            return
-        walk.issues[first:] = [_warning(issue) for issue in walk.issues[first:]]
-        walk.asked[asked:] = [(_unenforced(question), at) for question, at in walk.asked[asked:]]
+        if not defaults.enforced:
+            _weaken(walk, *first)
 
     def follows(self, resource: Any, profiles: Iterable[str]) -> bool:
         """Return whether `resource`, which is valid R4, follows one of `profiles`; true when none of them is known."""
@@ -249,6 +250,12 @@ class Validator:
             f"'{shown(kind)}' không phải loại tài nguyên R4: {remedy_vi}",
         )
         return None
+
+
+def _weaken(walk: Walk, issues: int, asked: int) -> None:
+    """Make warnings of the errors after the first `issues`, and of those that questions after `asked` may lead to."""
+    walk.issues[issues:] = [_warning(issue) for issue in walk.issues[issues:]]
+    walk.asked[asked:] = [(_unenforced(question), at) for question, at in walk.asked[asked:]]
 
 
 def _warning(issue: Issue) -> Issue:

@@ -152,6 +152,36 @@ async def test_a_request_may_be_stricter_than_the_settings_and_laxer_only_where_
         assert answer.headers.get("preference-applied") == (f"profiles={applied}" if applied else None)
 
 
+# FHIR_PROFILES, FHIR_PROFILES_AT_LEAST, what a request prefers; what becomes of who breaks what it declares.
+DECLARED = [
+    ("off", None, "off", 422),
+    ("off", None, "warn", 422),
+    ("warn", None, None, 422),
+    ("warn", "warn", None, 422),
+    ("warn", "warn", "enforce", 422),
+    ("off", "enforce", "warn", 422),
+    ("off", "warn", "warn", 201),
+    ("enforce", "warn", "warn", 201),
+    ("enforce", "off", "off", 201),
+]
+
+
+@pytest.mark.parametrize(("setting", "least", "preferred", "status"), DECLARED, ids=map(str, DECLARED))
+async def test_what_a_resource_declares_it_keeps_unless_the_operator_lets_requests_ask_for_less(
+    mongodb_uri: str, database: str, setting: str, least: str | None, preferred: str | None, status: int
+) -> None:
+    async with serving(mongodb_uri, database, profiles=setting, profiles_at_least=least) as client:
+        url = f"{profiles.CANONICAL}/StructureDefinition/vn-imm-patient"
+        nameless = {"resourceType": "Patient", "gender": "male", "meta": {"profile": [url]}}
+        prefer = "return=OperationOutcome" + (f", profiles={preferred}" if preferred else "")
+        answer = await client.post("/fhir/Patient", json=nameless, headers={"Prefer": prefer})
+        assert answer.status_code == status
+        assert ("warning" if status == 201 else "error", "Patient.birthDate:min") in issues(answer)
+        assert (
+            await client.post("/fhir/Patient", json={**nameless, "gender": "M"}, headers={"Prefer": prefer})
+        ).is_error
+
+
 async def test_the_profiles_of_a_type_can_be_chosen(mongodb_uri: str, database: str) -> None:
     vitals = ("http://hl7.org/fhir/StructureDefinition/vitalsigns",)
     async with serving(mongodb_uri, database, profiles="enforce", type_profiles=vitals) as client:
