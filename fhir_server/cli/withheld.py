@@ -11,16 +11,16 @@ from fhir_server.validation.report import shown
 
 MARK = "…"
 MAX_VALUES = 500
-LONG = 6  # characters of a value of which a part may tell who it is
+SHORT = 3  # characters of a value near by that is more than a word or a number of the text
+LONG = 6  # characters of a value, and of a part of it in no quotes, that may tell who it is
 # What these hold names a code or a definition, nobody; without it a text says nothing.
 HARMLESS = {"resourceType", "system", "code", "url", "profile", "version"}
 
 _STEP = re.compile(r"([A-Za-z]+)(?:\[(\d+)\])?")
 _WORD = re.compile(r"[a-z-]+")
 _OF_TYPE = re.compile(r"(\w+)\.ofType\((\w+)\)")
-_QUOTED = re.compile(
-    r"'([^']+)'|[^\s'\"(),;]*[\d/][^\s'\"(),;]*"
-)  # or numbers and references, which stand in no quotes
+# What stands in quotes, or a number or reference that stands in none.
+_QUOTED = re.compile(r"'([^']+)'|[^\s'\"(),;]*[\d/][^\s'\"(),;]*")
 
 
 class Value(NamedTuple):
@@ -35,7 +35,7 @@ def text(issue: str, values: Iterable[Value]) -> str:
 
     Words of small letters (codes such as "completed") stay where they are only near: they are words of texts too.
     """
-    telling = [each for each in values if each.alone or not _WORD.fullmatch(each.text)]
+    telling = [each for each in values if each.alone or (len(each.text) >= SHORT and not _WORD.fullmatch(each.text))]
     for one in sorted({shown(each.text) for each in telling} - {""}, key=len, reverse=True):
         issue = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", MARK, issue)
     about = [_printable(each.text) for each in telling if each.alone or len(each.text) >= LONG]
@@ -45,7 +45,8 @@ def text(issue: str, values: Iterable[Value]) -> str:
 def _without_part(match: re.Match[str], about: list[str]) -> str:
     """Return what was quoted, or MARK in its place when it is a part of a value."""
     part = (match[1] or match[0]).removesuffix(MARK).rstrip(".:")
-    return match[0].replace(part, MARK) if part and any(part in value for value in about) else match[0]
+    telling = bool(match[1]) or len(part) >= LONG
+    return match[0].replace(part, MARK) if part and telling and any(part in value for value in about) else match[0]
 
 
 def _printable(value: str) -> str:

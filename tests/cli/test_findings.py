@@ -130,11 +130,13 @@ TEXTS = [
     ("A dose (completed) names its lot", "completed", False, "A dose (completed) names its lot"),
     ("'completed' is no date", "completed", True, "'…' is no date"),
     (
-        "The fullUrl ends in 001, the id is 002",
-        "http://x.example/Patient/001",
+        "The fullUrl ends in 0012345, the id is 002",
+        "http://x.example/Patient/0012345",
         True,
         "The fullUrl ends in …, the id is 002",
     ),
+    ("at least 1, there are 0", "001085012345", False, "at least 1, there are 0"),
+    ("An event is at 1", "An", False, "An event is at 1"),
     ("AB-12 is out of range", "AB-12", False, "… is out of range"),
 ]
 
