@@ -7,7 +7,7 @@ https://spec.smarthealth.cards/#determining-keys-associated-with-an-issuer
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from hashlib import sha256
@@ -152,7 +152,10 @@ class TrustList:
         return self._by_thumbprint.get(kid, ())
 
     def vouched(self, certificate: bytes) -> DocumentSigner | None:
-        """Return the signer of a certificate that is listed itself, or was signed by a listed authority; else None."""
+        """Return the signer of a certificate that is listed itself, or was signed by a listed authority; else None.
+
+        An authority vouches for nobody longer than for itself: the signer's period ends with the authority's.
+        """
         listed = self._by_certificate.get(certificate)
         if listed or not self.authorities:
             return listed
@@ -160,10 +163,19 @@ class TrustList:
             signer = document_signer(certificate)
         except Refused:
             return None
-        for above in self.authorities:
-            if above.country == signer.country and _issued(certificate, above.certificate):
-                return signer
-        return None
+        above = [
+            each
+            for each in self.authorities
+            if each.country == signer.country and _issued(certificate, each.certificate)
+        ]
+        if not above:
+            return None
+        longest = max(above, key=lambda each: each.not_after)
+        return replace(
+            signer,
+            not_before=max(signer.not_before, longest.not_before),
+            not_after=min(signer.not_after, longest.not_after),
+        )
 
     def every_card_key(self) -> Iterator[CardKey]:
         """Return the keys that issuers of health cards published, and those that the certificates of signers hold.

@@ -122,6 +122,27 @@ def test_a_signer_that_ended_is_refused(es256: SigningKey) -> None:
     assert codes(found) == {"signer-validity": "signer-expired"}
 
 
+@pytest.mark.parametrize(
+    ("periods", "expected"),
+    [
+        ([(-30, -1)], {"signer-validity": "signer-expired"}),
+        ([(1, 30)], {"signer-validity": "signer-not-yet-valid"}),
+        ([(-30, -1), (-5, 30)], {}),
+    ],
+    ids=["that ended", "that begins tomorrow", "that was renewed"],
+)
+def test_an_authority_vouches_no_longer_than_for_itself(
+    periods: list[tuple[int, int]], expected: dict[str, str], es256: SigningKey, authority: development.Authority
+) -> None:
+    [above] = country(authority).authorities
+    listed = [
+        above._replace(not_before=NOW + timedelta(days=since), not_after=NOW + timedelta(days=until))
+        for since, until in periods
+    ]
+    found = verify(vdsnc.issue(MESSAGE, es256, NOW, "VNM"), TrustList((), authorities=listed), NOW)
+    assert (found.valid, codes(found)) == (not expected, expected)
+
+
 def test_a_signer_of_tests_signs_no_vaccination() -> None:
     key = certified(p256(), ["1.3.6.1.4.1.1847.2021.1.1"])
     assert codes(verify(vdsnc.issue(MESSAGE, key, NOW, "VNM"), TrustList([key.signer]), NOW)) == {
