@@ -142,6 +142,8 @@ def run(settings: Settings, mongodb_uri: str) -> None:
             "access_log": False,  # a URL can hold an identifier: the audit log has what may be written down
             "server_header": False,
             "timeout_graceful_shutdown": 20,
+            # A worker that has no processor for some seconds is not dead: killing it would cost what it is answering.
+            "timeout_worker_healthcheck": 60,
         }
         if settings.workers == 1:
             _serve_alone(settings, mongodb_uri, listener, options)
