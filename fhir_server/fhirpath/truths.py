@@ -128,6 +128,11 @@ def values(node: Node, names: Names, general: General) -> Callable[[Any, Around]
             return lambda item, around: [item] if keep(item, around) else EMPTY
         case Step(source, Call("where", (criterion,))):
             return _filtered(values(source, names, general), criterion, names, general)
+        case Step(source, Call("resolve", ())):
+            links = values(source, names, general)
+            return lambda item, around: (
+                calls.resolve(found, [item], around) if (found := links(item, around)) else EMPTY
+            )
         case Member(name) if plain(name, names):
             return _member(name, general(node, names))
         case Step(source, Member() as then) if then not in WITH_EXTRAS:

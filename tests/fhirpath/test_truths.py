@@ -48,6 +48,8 @@ EXPRESSIONS = (
     "name.where(use.contains('n') or use.startsWith('2') or text.endsWith('e')).exists()",
     "name.where(use = 'male' or use = 'An' or use = '1').empty()",
     "active > 1",
+    "where(gender = 'male').name.resolve().where(active = true).empty()",
+    "name.text.resolve().exists()",
     "(use.toInteger() + 1) / 2 >= 1",
     "deceased.where($this != false).exists()",
     "extension.where(url = 'u').value.where($this = '1').exists()",
