@@ -82,15 +82,19 @@ def order(left: Values, right: Values) -> int | None:
         return None
     one, other = left[0], right[0]
     if isinstance(one, str) and isinstance(other, str):
-        if _written_alike(one, other):
-            return (one > other) - (one < other)
-        moments = TEMPORAL(one), TEMPORAL(other)
-        if moments[0] and moments[1]:
-            return _chronology(moments[0], moments[1])
+        if not _written_alike(one, other) and _like_a_date(one) and _like_a_date(other):
+            moments = TEMPORAL(one), TEMPORAL(other)
+            if moments[0] and moments[1]:
+                return _chronology(moments[0], moments[1])
         return (one > other) - (one < other)
     if is_number(one) and is_number(other):
         return (one > other) - (one < other)
     return None
+
+
+def _like_a_date(text: str) -> bool:
+    """Return whether TEMPORAL is worth asking: the year is all there is, or a hyphen follows it."""
+    return len(text) == 4 or text[4:5] == "-"
 
 
 def _written_alike(one: str, other: str) -> bool:
