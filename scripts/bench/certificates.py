@@ -67,6 +67,7 @@ SEAL = {
 ISSUER = "https://example.vn"
 HASHES = 1_000_000
 TOGETHER = 500
+TURNS, TURN = 12, 0.1  # seconds
 _ECDSA = ec.ECDSA(SHA256())
 
 
@@ -77,14 +78,25 @@ def run() -> None:
     keys = {algorithm: development.signer(authority, now, algorithm) for algorithm in (ES256, PS256)}
     tell("| certificate | issued a second and core | verified a second and core |")
     tell("|---|---|---|")
-    for name, key, issue in _formats(keys, now):
-        trust, text = TrustList([key.signer]), issue()
-        assert verify(text, trust, now).valid
-        tell(f"| {name} | {rate(issue):,.0f} | {rate(lambda text=text, trust=trust: verify(text, trust, now)):,.0f} |")  # type: ignore[misc]
-    tell(f"| HC1, ES256, {TOGETHER} together | {_together(keys[ES256], now):,.0f} | |")
-    for name, sign, check in _bare(keys):
-        tell(f"| {name} | {rate(sign):,.0f} | {rate(check):,.0f} |")
+    rows = [(name, issue, _verifying(issue(), key, now)) for name, key, issue in _formats(keys, now)] + _bare(keys)
+    best = _best([work for _, issue, check in rows for work in (issue, check)])
+    for (name, _, _), issued, verified in zip(rows, best[::2], best[1::2], strict=True):
+        tell(f"| {name} | {issued:,.0f} | {verified:,.0f} |")
+    together, alone = _best([_together(keys[ES256], now), rows[-2][1]])
+    tell(f"| HC1, ES256, {TOGETHER} together | {TOGETHER * together:,.0f} (only the signature {alone:,.0f}) | |")
     _revocation(keys[ES256], now)
+
+
+def _best(works: list[Callable[[], object]]) -> list[float]:
+    """Return how often each is done a second and core, the best of several turns: the machine is not always as fast."""
+    turns = [[rate(work, TURN, each=1) for work in works] for _ in range(TURNS)]
+    return [max(rates) for rates in zip(*turns, strict=True)]
+
+
+def _verifying(text: str, key: SigningKey, now: datetime) -> Callable[[], object]:
+    trust = TrustList([key.signer])
+    assert verify(text, trust, now).valid
+    return lambda: verify(text, trust, now)
 
 
 def _formats(keys: dict[int, SigningKey], now: datetime) -> list[tuple[str, SigningKey, Callable[[], str]]]:
@@ -97,10 +109,10 @@ def _formats(keys: dict[int, SigningKey], now: datetime) -> list[tuple[str, Sign
     ]
 
 
-def _together(key: SigningKey, now: datetime) -> float:
-    """Return how many different certificates of a page are issued a second and core."""
+def _together(key: SigningKey, now: datetime) -> Callable[[], object]:
+    """Return what issues the different certificates of a page."""
     payloads = [{**PAYLOAD, "v": [{**DOSE, "ci": f"URN:UVCI:01:VN:{number:032X}"}]} for number in range(TOGETHER)]
-    return TOGETHER * rate(lambda: hc1.issue_all(payloads, key, now), each=1)
+    return lambda: hc1.issue_all(payloads, key, now)
 
 
 def _bare(keys: dict[int, SigningKey]) -> list[tuple[str, Callable[[], object], Callable[[], object]]]:
