@@ -64,7 +64,7 @@ def validate(
         stop(f"No package here defines {', '.join(unknown)}: name its package in FHIR_PACKAGES, or correct the URL")
     found = Summary()
     found.write(report)  # so that a file that cannot be written is noticed now
-    for file in sources.files(paths):
+    for file in sources.files(paths, report):
         for place, resource in _read(file):
             if isinstance(resource, FhirError):
                 found.unreadable += 1

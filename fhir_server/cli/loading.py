@@ -86,7 +86,7 @@ def load(
     found = Report()
     _write(found, report)  # so that a file that cannot be written is noticed now
     try:
-        asyncio.run(_load(sources.files(paths), _Server(url.rstrip("/"), profiles), parallel, done, found))
+        asyncio.run(_load(sources.files(paths, report), _Server(url.rstrip("/"), profiles), parallel, done, found))
     except Unwilling as error:
         stop(str(error))
     _tell(found, resumable=state is not None)

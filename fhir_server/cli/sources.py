@@ -44,13 +44,17 @@ class Unit(NamedTuple):
     unreadable: tuple[tuple[int, FhirError], ...] = ()  # with their lines
 
 
-def files(paths: list[Path]) -> list[Path]:
-    """Return the data files at `paths`, folders searched, in an order that references can follow."""
+def files(paths: list[Path], report: Path | None = None) -> list[Path]:
+    """Return the data files at `paths`, folders searched, in an order that references can follow.
+
+    A `report` that is written into such a folder is none of them.
+    """
     found: list[Path] = []
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         found += [file for file in inside if file.is_file() and (file == path or file.name.endswith(SUFFIXES))]
-    return sorted(found, key=_rank)
+    own = report.resolve() if report else None
+    return sorted((file for file in found if file.resolve() != own), key=_rank)
 
 
 def _rank(file: Path) -> int:

@@ -286,8 +286,8 @@ async def test_a_load_is_held_to_the_profiles_as_it_asks_and_the_server_allows(
     lines(tmp_path / "a.ndjson", [child(1), unknown_birth(2), child(3), whole])
     options = ("--profiles", asked) if asked else ()
     async with serving(mongodb_uri, database, **settings) as client:
-        report = tmp_path / "report.out"
-        words = ("load", "a.ndjson", "--url", f"{client.base_url}/fhir", "--report", report, "--parallel", "1")
+        report = tmp_path / "report.json"  # in the folder that is loaded
+        words = ("load", ".", "--url", f"{client.base_url}/fhir", "--report", report, "--parallel", "1")
         result = await run(*words, *options, cwd=tmp_path)
         assert result.status == status, result.err
         assert await total(client, "Patient") == stored
