@@ -52,14 +52,14 @@ def equal(left: Values, right: Values) -> bool | None:
     if not left or not right or type(left[0]) is Bare or type(right[0]) is Bare:
         return None
     if len(left) == 1 and len(right) == 1:
-        if left != right and (_timed(left[0]) or _timed(right[0])):
+        if left != right and (timed(left[0]) or timed(right[0])):
             found = order(left, right)
             return None if found is None else found == 0
         return same(left[0], right[0])
     return len(left) == len(right) and all(same(one, other) for one, other in zip(left, right, strict=True))
 
 
-def _timed(value: Any) -> bool:
+def timed(value: Any) -> bool:
     """Return whether `value` is a date with a time: the same moment is written in several ways."""
     return type(value) is str and value[10:11] == "T" and TEMPORAL(value) is not None
 
@@ -72,7 +72,7 @@ def equivalent(left: Values, right: Values) -> bool:
 def _alike(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         alike = " ".join(one.casefold().split()) == " ".join(other.casefold().split())
-        return alike or ((_timed(one) or _timed(other)) and order([one], [other]) == 0)
+        return alike or ((timed(one) or timed(other)) and order([one], [other]) == 0)
     return same(one, other)
 
 

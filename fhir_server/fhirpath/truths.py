@@ -99,7 +99,7 @@ def test(criterion: Node, names: Names, general: General) -> Test:
 def _among(criterion: Node) -> tuple[str, frozenset[str]] | None:
     """Return the member and the texts of `name = 'a' or name = 'b' …`; None for what is said otherwise."""
     match criterion:
-        case Binary("=", Member(name), Literal(str(text))):
+        case Binary("=", Member(name), Literal(str(text))) if not functions.timed(text):
             return name, frozenset({text})
         case Binary("or", left, right):
             one, other = _among(left), _among(right)
@@ -160,7 +160,7 @@ def _filtered(
     source: Callable[[Any, Around], Values], criterion: Node, names: Names, general: General
 ) -> Callable[[Any, Around], Values]:
     match criterion:
-        case Binary("=", Member(name), Literal(str(text))) if plain(name, names):  # the most frequent one
+        case Binary("=", Member(name), Literal(str(text))) if plain(name, names) and not functions.timed(text):
             return lambda item, around: [
                 one
                 for one in source(item, around)

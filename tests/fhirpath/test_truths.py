@@ -47,6 +47,8 @@ EXPRESSIONS = (
     "use.where(true).all(substring(0, 4).toInteger() mod 2 = iif(%resource.gender = 'male', 0, 1))",
     "name.where(use.contains('n') or use.startsWith('2') or text.endsWith('e')).exists()",
     "name.where(use = 'male' or use = 'An' or use = '1').empty()",
+    "name.where(text = @2020-01-01T00:00:00Z).exists()",
+    "name.exists(text = @2020-01-01T00:00:00Z or use = 'An')",
     "active > 1",
     "where(gender = 'male').name.resolve().where(active = true).empty()",
     "name.text.resolve().exists()",
@@ -86,3 +88,9 @@ def test_a_truth_value_is_that_of_the_collection(item: Any) -> None:
     resource = item if isinstance(item, dict) else {}
     for text, general, truth in COMPILED:
         assert (text, truth(item, Around(resource))) == (text, logical(general([item], Around(resource))))
+
+
+def test_moments_that_are_written_in_two_ways_are_the_same_within_a_criterion_too() -> None:
+    patient = {"resourceType": "Patient", "name": [{"text": "2020-01-01T07:00:00+07:00", "use": "official"}]}
+    for text in ("name.where(text = @2020-01-01T00:00:00Z).exists()", "name.exists(text = @2020-01-01T00:00:00Z)"):
+        assert evaluation.truth(text, PATIENT)(patient, Around(patient)) is True
