@@ -5,7 +5,6 @@ what was known when it began. A `Context` is one request's view of it. Time and 
 arguments (`Context.now`, `Context.new_id`), so that every answer can be repeated in a test.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from functools import partial
 from typing import Literal
 
 from fhir_server import store as storage
+from fhir_server.background import Background
 from fhir_server.definitions import Definitions, core_facts
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.definitions.vocabulary import Vocabulary
@@ -44,7 +44,7 @@ class Server:
     rulebook: Rulebook | None  # business rules for certificates; None: none are applied
     cursor_key: bytes  # signs page links; the same in every process on this database
     certificate_secret: bytes  # hides who a certificate is of in its identifiers
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)  # work in the background, ended with the server
+    background: Background = field(default_factory=Background)
     pinned: Knowledge | None = None  # what one request works with; None: what is known at the moment
     views: list["Server"] = field(default_factory=list, repr=False, compare=False)  # the last that was pinned
 
@@ -86,10 +86,7 @@ class Server:
 
     async def close(self) -> None:
         """End what is done in the background and let go of the database."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await self.vocabulary.close()
+        await self.background.close()
         await self.live.close()
         await self.store.close()
 

@@ -267,13 +267,12 @@ def application(settings: Settings, started: Callable[[], Awaitable[Server]] | N
         if settings.store_packages:
             await shipping.store(server)
         for follow in (indexing.follow, _go_on_with_jobs):
-            server.tasks.add(asyncio.create_task(follow(lambda: context(server, "", {}).afterwards())))
-        loading = asyncio.create_task(_demonstrate(server, uri)) if settings.demo else None
+            server.background.begin(follow(lambda: context(server, "", {}).afterwards()))
+        if settings.demo:
+            server.background.begin(_demonstrate(server, uri))
         try:
             yield server
         finally:
-            if loading is not None:
-                loading.cancel()
             await server.close()
 
     return Application(settings, opened)

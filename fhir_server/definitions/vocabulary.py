@@ -3,21 +3,17 @@
 https://hl7.org/fhir/R4/terminologies-systems.html
 """
 
-import asyncio
 import gzip
-import logging
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, cached_property
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
 import orjson
-
-log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -43,7 +39,6 @@ class Vocabulary:
         self._packages = packages
         self._reading = threading.Lock()
         self.kept = Kept(MOST)
-        self._work: set[asyncio.Task[None]] = set()
 
     def named(self, type: str, url: str) -> list[Shipped]:
         """Return the resources of `type` with this canonical URL (without version): packages' before FHIR's own."""
@@ -55,23 +50,6 @@ class Vocabulary:
     def urls(self, type: str) -> list[str]:
         """Return the canonical URLs of everything of `type` that ships, in order."""
         return sorted({*_core().places[type], *(url for kind, url in self._packed if kind == type)})
-
-    def at_work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work` beside the requests; when it fails the log says so, and who needs it begins anew."""
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._work.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("Work on the vocabulary failed", exc_info=task.exception())
-
-    async def close(self) -> None:
-        """Give up what is under way: another process goes on."""
-        for task in self._work:
-            task.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
 
     def maps(self, end: str, system: str) -> frozenset[str]:
         """Return the canonical URLs of the concept maps that ship with a group whose `end` (source, target) it is."""

@@ -264,7 +264,7 @@ async def _rows(ctx: Context, key: str, parts: Sequence[Candidate]) -> Source:
             head = systems.whole(systems.head(shells), built.number, shells)
             return Rows(head, key, built, store)
         if await indexing.claimed(ctx, key, parts):
-            ctx.server.vocabulary.at_work(indexing.derive(ctx, key, parts))
+            ctx.server.background.begin(indexing.derive(ctx, key, parts))
         await asyncio.sleep(_PAUSE)
     url = parts[0].resource.get("url", "")
     raise Unavailable(

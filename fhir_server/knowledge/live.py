@@ -16,6 +16,7 @@ from hashlib import blake2b
 
 import orjson
 
+from fhir_server.background import Background
 from fhir_server.knowledge.built import Knowledge, Sources, knowledge_of
 from fhir_server.knowledge.stored import StoredDefinitions
 from fhir_server.outcome import FhirError
@@ -42,8 +43,7 @@ class Live:
         self._in_use: Counter[int] = Counter()  # requests under way, by the generation that they work with
         self._lock = asyncio.Lock()
         self._told: tuple[int, float] = (0, 0.0)
-        self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self._background = Background()
         self._news = asyncio.Event()  # something to do before the next look
 
     @property
@@ -67,14 +67,11 @@ class Live:
 
     def run(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
         """Follow what others store until `close`, and do `work` now and then: it says whether it changed something."""
-        self._task = asyncio.create_task(self._run(work))
+        self._background.begin(self._run(work))
 
     async def close(self) -> None:
         """Stop, and tell the others."""
-        self._closing = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.close()
         try:
             await self.store.processes.leave()
         except FhirError:
@@ -168,24 +165,19 @@ class Live:
 
     async def _run(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
         working: asyncio.Task[None] | None = None
-        try:
-            while not self._closing:  # a driver that is interrupted may take its cancellation for a failure
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(TICK):
-                        await self._news.wait()
-                self._news.clear()
-                try:
-                    await self.watch()
-                except Exception as error:  # whatever it is, it must not end here unnoticed
-                    log.warning("definitions cannot be followed: %s", error, exc_info=not isinstance(error, FhirError))
-                    await asyncio.sleep(TELL)
-                    continue
-                if working is None or working.done():
-                    working = asyncio.create_task(self._logged(work))
-        finally:
-            if working is not None:
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._news.wait()
+            self._news.clear()
+            try:
+                await self.watch()
+            except Exception as error:  # whatever it is, it must not end here unnoticed
+                log.warning("definitions cannot be followed: %s", error, exc_info=not isinstance(error, FhirError))
+                await asyncio.sleep(TELL)
+                continue
+            if working is None or working.done():
+                working = self._background.begin(self._logged(work))
 
     async def _logged(self, work: Callable[["Live"], Awaitable[bool]]) -> None:
         try:

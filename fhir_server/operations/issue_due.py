@@ -76,9 +76,7 @@ async def issue_due(ctx: Context, call: Call) -> Answer:
     def clock() -> datetime:
         return ctx.now + timedelta(seconds=loop.time() - begun)
 
-    task = loop.create_task(_background(ctx.afterwards(), job, clock))
-    ctx.server.tasks.add(task)
-    task.add_done_callback(ctx.server.tasks.discard)
+    ctx.server.background.begin(_background(ctx.afterwards(), job, clock))
     return _accepted(ctx, job.id)
 
 
