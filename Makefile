@@ -20,7 +20,7 @@ run: ## Install what is missing, start MongoDB and the server with the example d
 test: ## Install what the tests need and run all of them
 	@scripts/bootstrap embedded test
 	@scripts/build_verifier
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: ## Style, types and the walls between the rooms
 	@scripts/bootstrap embedded test

@@ -2,7 +2,7 @@
 
 https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md#63-verification
 
-A short run with the others; ten minutes by name: `pytest -m long tests/signing/test_fuzz.py`.
+A short run with the others; ten minutes by name: `pytest -m long -o faulthandler_timeout=0`.
 """
 
 import json
