@@ -6,16 +6,21 @@ https://hl7.org/fhir/R4/valueset-filter-operator.html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 import re2  # type: ignore[import-untyped]
 
 from terminology import folding
-from terminology.concepts import PARENT, Concept
+from terminology.concepts import CHILD, PARENT, Concept
 
 MOST_PATTERN: Final = 512  # characters of a regular expression
 _QUIET: Final = re2.Options()
 _QUIET.log_errors = False
+# What every concept may be asked for, whether its code system declares it or not.
+# https://hl7.org/fhir/R4/codesystem-concept-properties.html
+OF_EVERY: Final = frozenset(
+    {"code", "display", PARENT, CHILD, "inactive", "notSelectable", "deprecated", "deprecationDate"}
+)
 
 
 class Unsupported(Exception):
@@ -174,7 +179,7 @@ def read(filter: dict[str, Any]) -> Condition:
         return _OF_CONCEPTS[operator](value)
     if operator in {"in", "not-in"}:
         values = tuple(part.strip() for part in value.split(",") if part.strip())
-        among: Condition = Codes(values) if property in {"concept", "code"} else Equals(property, values)
+        among = _among(property, values)
         return Not(among) if operator == "not-in" else among
     if operator == "=":
         return _equal(property, value)
@@ -198,14 +203,22 @@ _OF_CONCEPTS: Final[dict[str, Callable[[str], Condition]]] = {
 
 def _equal(property: str, value: str) -> Condition:
     match property:
-        case "code" | "concept":
-            return Codes((value,))
-        case "display":
-            return Display(value)
         case "inactive" if value in {"true", "false"}:
             return Active() if value == "false" else Not(Active())
+        case "notSelectable" if value in {"true", "false"}:
+            return Selectable() if value == "false" else Not(Selectable())
         case _:
-            return Equals(property, (value,))
+            return _among(property, (value,))
+
+
+def _among(property: str, values: tuple[str, ...]) -> Condition:
+    match property:
+        case "code" | "concept":
+            return Codes(values)
+        case "display":
+            return some(Display(value) for value in values)
+        case _:
+            return Equals(property, values)
 
 
 def compiled(pattern: str) -> Any:
@@ -218,30 +231,79 @@ def compiled(pattern: str) -> Any:
         raise Unsupported(f"'{pattern[:80]}' is no regular expression that takes linear time: {error}") from None
 
 
-def tops(condition: Condition) -> set[str]:
-    """Return the codes of every Above in `condition`: what must be known before it can be tried."""
+def properties(condition: Condition) -> set[str]:
+    """Return the properties that `condition` asks for and that a code system has only when it says so."""
     match condition:
-        case Above(code):
-            return {code}
+        case Equals(property) | Exists(property) | Matches(property):
+            return {property} - OF_EVERY
         case Every(parts) | Some(parts):
-            return set().union(*map(tops, parts))
+            return set().union(*map(properties, parts))
         case Not(part):
-            return tops(part)
+            return properties(part)
         case _:
             return set()
 
 
-def settled(condition: Condition, above: Callable[[str], Iterable[str]]) -> Condition:
-    """Return `condition` with each Above replaced by the codes that it stands for: `above` gives the ancestors."""
+class Asked(NamedTuple):
+    """What must be known of a code system before a condition can be tried."""
+
+    codes: frozenset[str] = frozenset()  # these concepts
+    leaves: bool = False  # which codes have others below
+
+
+def asked(condition: Condition, *, exact: bool) -> Asked:
+    """Return what must be known to settle `condition`; unless `exact`, codes are the same in any case."""
     match condition:
         case Above(code):
-            return Codes((code, *sorted(above(code))))
-        case Every(parts):
-            return Every(tuple(settled(part, above) for part in parts))
-        case Some(parts):
-            return Some(tuple(settled(part, above) for part in parts))
+            return Asked(frozenset({code}))
+        case Equals(property, values) if property == CHILD:
+            return Asked(frozenset(values))
+        case Exists(property) if property == CHILD:
+            return Asked(leaves=True)
+        case Codes(codes) if not exact:
+            return Asked(frozenset(codes))
+        case Below(code) if not exact:
+            return Asked(frozenset({code}))
+        case Every(parts) | Some(parts):
+            found = [asked(part, exact=exact) for part in parts]
+            return Asked(frozenset().union(*(each.codes for each in found)), any(each.leaves for each in found))
         case Not(part):
-            return Not(settled(part, above))
+            return asked(part, exact=exact)
+        case _:
+            return Asked()
+
+
+def settled(
+    condition: Condition, find: Callable[[str], Concept | None], inner: Callable[[], Iterable[str]]
+) -> Condition:
+    """Return `condition` ready to be tried: with codes as the code system writes them, and without looking at others.
+
+    `find` gives the concept of a code, `inner` the codes that have others below; `asked` says for which.
+    """
+
+    def spelled(code: str) -> str:
+        concept = find(code)
+        return code if concept is None else concept.code
+
+    match condition:
+        case Above(code):
+            concept = find(code)
+            return Codes((spelled(code), *sorted(concept.ancestors if concept else ())))
+        case Equals(property, values) if property == CHILD:
+            found = [concept for value in values if (concept := find(value)) is not None]
+            return Codes(tuple(dict.fromkeys(code for concept in found for code in concept.parents)))
+        case Exists(property) if property == CHILD:
+            return Codes(tuple(inner()))
+        case Codes(codes):
+            return Codes(tuple(dict.fromkeys(map(spelled, codes))))
+        case Below(code, own):
+            return Below(spelled(code), own)
+        case Every(parts):
+            return Every(tuple(settled(part, find, inner) for part in parts))
+        case Some(parts):
+            return Some(tuple(settled(part, find, inner) for part in parts))
+        case Not(part):
+            return Not(settled(part, find, inner))
         case _:
             return condition
 
@@ -257,6 +319,8 @@ def predicate(condition: Condition) -> Callable[[Concept], bool]:  # noqa: C901 
         case Equals(property, values):
             pairs = {(property, value) for value in values}
             return lambda concept: not pairs.isdisjoint(pairs_of(concept))
+        case Exists("display"):
+            return lambda concept: concept.display is not None
         case Exists(property):
             return lambda concept: any(name == property for name, _ in pairs_of(concept))
         case Matches(property, pattern):

@@ -5,10 +5,11 @@ https://hl7.org/fhir/R4/codesystem.html
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from terminology.concepts import Concept, concepts
-from terminology.conditions import Condition, predicate, settled
+from terminology.conditions import Condition, asked, predicate, properties, settled
 
 Json = dict[str, Any]
 
@@ -38,6 +39,10 @@ class Head:
     def key(self, code: str) -> str:
         """Return what a code is looked up by."""
         return code if self.case_sensitive else code.casefold()
+
+    def undeclared(self, condition: Condition) -> set[str]:
+        """Return the properties that `condition` asks for and that the code system, all of which is known, lacks."""
+        return properties(condition).difference(self.properties, self.filters) if self.complete else set()
 
 
 def head(resources: Sequence[Json]) -> Head:
@@ -73,12 +78,19 @@ class System:
 
     def settled(self, condition: Condition) -> Condition:
         """Return `condition` ready to be tried."""
-        return settled(condition, self.ancestors)
+        wanted = asked(condition, exact=self.head.case_sensitive)
+        if not wanted.codes and not wanted.leaves:
+            return condition
+        return settled(condition, self.find(wanted.codes).get, lambda: self._inner)
 
-    def ancestors(self, code: str) -> Iterable[str]:
-        """Return the codes above `code`."""
-        concept = self.concepts.get(self.head.key(code))
-        return () if concept is None else concept.ancestors
+    @cached_property
+    def used(self) -> frozenset[str]:
+        """The properties that its concepts have."""
+        return frozenset(name for concept in self.concepts.values() for name, _ in concept.properties)
+
+    @cached_property
+    def _inner(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(code for concept in self.concepts.values() for code in concept.parents))
 
     def select(self, condition: Condition) -> list[Concept]:
         """Return the concepts that satisfy a condition, in the order of the code system."""

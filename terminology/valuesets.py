@@ -115,7 +115,7 @@ def _expanded(value_set: Json, versions: Versions) -> list[Part]:
     """Return the codes of a value set that has only an expansion."""
     expansion = value_set.get("expansion")
     if expansion is None:
-        raise Unusable(f"the value set {value_set.get('url', '')} has neither a definition nor an expansion")
+        raise Unusable("it, or a value set that it imports, has neither a definition nor an expansion")
     parts: dict[tuple[str, str | None], dict[str, Json]] = {}
     waiting = list(reversed(expansion.get("contains", ())))
     while waiting:
@@ -179,9 +179,9 @@ def _without(part: Part, excluded: Iterable[Part]) -> Part:
 def _narrowed(part: Part, condition: Condition) -> Part:
     if isinstance(part.condition, Codes) and isinstance(condition, Not) and isinstance(condition.part, Codes):
         gone = frozenset(condition.part.codes)  # plain lists stay plain lists
-        return Part(
-            part.system, part.version, Codes(tuple(c for c in part.condition.codes if c not in gone)), part.listed
-        )
+        left = tuple(code for code in part.condition.codes if code not in gone)
+        if {code.casefold() for code in gone}.isdisjoint(code.casefold() for code in left):
+            return Part(part.system, part.version, Codes(left), part.listed)
     return Part(part.system, part.version, every((part.condition, condition)), part.listed)
 
 

@@ -88,13 +88,12 @@ async def _member(ctx: Context, plan: Plan | None, coded: Coded, seen: Circumsta
 async def _in_part(ctx: Context, part: Part, coded: Coded, at: date) -> bool | None:
     try:
         source = await systems.source(ctx, part.system, part.version)
+        concept = await _concept(source, part, coded.code)
+        if concept is None:
+            return False if (source is not None and source.head.complete) or _lists_others(part, coded.code) else None
+        return concept.since <= at <= concept.until and await _tried(source, part.condition, concept)
     except FhirError:
         return None
-    concept = await _concept(source, part, coded.code)
-    if concept is None:
-        return False if (source is not None and source.head.complete) or _lists_others(part, coded.code) else None
-    holds = concept.since <= at <= concept.until
-    return holds and await _tried(source, part.condition, concept)
 
 
 async def planned(ctx: Context, value_set: Json, key: str | None = None, versions: Versions = AS_SAID) -> Plan:
@@ -211,11 +210,12 @@ def _unknown(source: Source | None, part: Part, coded: Coded) -> Verdict:
     if (source is None or not source.head.complete) and _lists_others(part, coded.code):
         return Verdict(False, _not_meant(part, coded))
     if source is None:
+        system = "|".join(each[:200] for each in (part.system, part.version or coded.version) if each)
         return Verdict(
             None,
             (
-                f"The code system {part.system} is not known here: whether it has '{code}' cannot be told",
-                f"Hệ mã {part.system} chưa có ở đây: không thể biết có mã '{code}' hay không",
+                f"The code system {system} is not known here: whether it has '{code}' cannot be told",
+                f"Hệ mã {system} chưa có ở đây: không thể biết có mã '{code}' hay không",
             ),
         )
     if not source.head.complete:

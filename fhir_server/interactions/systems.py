@@ -9,12 +9,12 @@ from typing import Any, Final, Protocol
 
 from fhir_server.interactions import canonicals, indexing
 from fhir_server.interactions.canonicals import Candidate
-from fhir_server.outcome import TooCostly, Unavailable
+from fhir_server.outcome import Issue, TooCostly, Unavailable, Unprocessable
 from fhir_server.server import Context
 from fhir_server.store.concepts import Built, Concepts
 from terminology import conditions, systems
 from terminology.concepts import Concept
-from terminology.conditions import ALL, Below, Condition, Equals, Every, Not, Some
+from terminology.conditions import ALL, Below, Condition, Equals, Every, Exists, Not, Some
 from terminology.supplements import additions, supplemented
 from terminology.systems import Head, System
 from terminology.valuesets import codes_of
@@ -45,7 +45,7 @@ class Source(Protocol):
         """Return the concepts of those `codes` that exist, by the code as asked."""
 
     async def settled(self, condition: Condition) -> Condition:
-        """Return `condition` ready to be tried on concepts."""
+        """Return `condition` ready to be tried on concepts; raise Unprocessable when it asks for what nobody has."""
 
     async def select(self, condition: Condition, skip: int, limit: int) -> Page:
         """Return concepts that satisfy a settled condition, in the order of the code system; raise TooCostly."""
@@ -65,6 +65,8 @@ class Resident:
         return self._system.find(codes)
 
     async def settled(self, condition: Condition) -> Condition:
+        if strange := self.head.undeclared(condition) - self._system.used:
+            raise _strange(self.head, strange)
         return self._system.settled(condition)
 
     def supplemented(self, added: Mapping[str, Json]) -> "Resident":
@@ -95,9 +97,13 @@ class Rows:
         return {code: found[id] for code, id in wanted.items() if id in found}
 
     async def settled(self, condition: Condition) -> Condition:
-        tops = await self.find(conditions.tops(condition))
-        above = {code: concept.ancestors for code, concept in tops.items()}
-        return conditions.settled(condition, lambda code: above.get(code, ()))
+        for name in self.head.undeclared(condition):
+            if not await self._store.select(self._key, Exists(name), limit=1):
+                raise _strange(self.head, {name})
+        wanted = conditions.asked(condition, exact=self.head.case_sensitive)
+        found = await self.find(wanted.codes) if wanted.codes else {}
+        inner = await self._store.inner(self._key) if wanted.leaves else []
+        return conditions.settled(condition, found.get, lambda: inner)
 
     async def select(self, condition: Condition, skip: int, limit: int) -> Page:
         wanted = self._simplified(condition)
@@ -181,6 +187,14 @@ class Listed:
 
     async def children(self, code: str) -> list[Concept]:
         return [] if self._known is None else await self._known.children(code)
+
+
+def _strange(head: Head, properties: Iterable[str]) -> Unprocessable:
+    names = ", ".join(sorted(properties))[:200]
+    known = ", ".join(sorted({*conditions.OF_EVERY, *head.properties, *head.filters}))[:400]
+    en = f"The code system {head.shown} has no property {names}: a filter may use {known}"
+    vi = f"Hệ mã {head.shown} không có thuộc tính {names}: bộ lọc có thể dùng {known}"
+    return Unprocessable(en, issues=[Issue("error", "not-supported", en, vi)])
 
 
 async def _nothing() -> list[Concept]:

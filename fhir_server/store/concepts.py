@@ -185,6 +185,13 @@ class Concepts:
         with answering():
             return await self._rows(key).count_documents(asked(condition), maxTimeMS=self._milliseconds)
 
+    async def inner(self, key: str) -> list[str]:
+        """Return the codes that have others below; raise TooCostly."""
+        steps: list[Document] = [{"$unwind": "$r"}, {"$group": {"_id": "$r"}}]
+        with answering():
+            cursor = await self._rows(key).aggregate(steps, maxTimeMS=self._milliseconds)
+            return sorted([row["_id"] async for row in cursor])
+
     async def children(self, key: str, code: str, limit: int) -> list[Concept]:
         """Return up to `limit` concepts directly below `code`, in order."""
         with answering():
@@ -241,6 +248,8 @@ def asked(condition: Condition) -> Document:  # noqa: C901 — one case for each
             return {"a": code} if own else {"a": code, "c": {"$ne": code}}
         case conditions.Equals(property, values):
             return {"p": {"$in": [f"{property}={value}" for value in values]}}
+        case conditions.Exists("display"):
+            return {"d": {"$exists": True}}
         case conditions.Exists(property):
             return {"p": {"$elemMatch": {"$gte": f"{property}=", "$lt": f"{property}>"}}}  # ">" follows "="
         case conditions.Matches(property, pattern):

@@ -194,7 +194,6 @@ async def test_the_definition_comes_when_asked_for(stocked: httpx.AsyncClient) -
         ({}, 400, "url"),
         ({"context": "http://example.org/p#Patient.gender"}, 400, "context"),
         ({"url": f"{VS}/all", "count": "-1"}, 400, "count"),
-        ({"url": f"{VS}/all", "count": "99999"}, 422, "more than"),
         ({"url": f"{VS}/all", "system-version": CS}, 400, "version"),
     ],
 )
@@ -274,8 +273,9 @@ async def test_an_expansion_that_is_too_long_is_refused(mongodb_uri: str, databa
             value_set("mammals", where("concept", "is-a", "mammal")),
         ):
             await small.put(f"/fhir/{resource['resourceType']}/{resource['id']}", json=resource)
-        answer = await small.get("/fhir/ValueSet/all/$expand")
-        assert (answer.status_code, answer.json()["issue"][0]["code"]) == (422, "too-costly")
+        for count in ({}, {"count": 6}, {"count": 99_999}):
+            answer = await small.get("/fhir/ValueSet/all/$expand", params=count)
+            assert (answer.status_code, answer.json()["issue"][0]["code"]) == (422, "too-costly")
         assert len(codes(await expanded(small, "all", count=5, offset=2))) == 5
         assert len(codes(await expanded(small, "mammals"))) == 5
 

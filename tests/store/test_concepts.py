@@ -77,7 +77,8 @@ leaves: st.SearchStrategy[Condition] = st.one_of(
     st.builds(
         Equals, st.sampled_from(["p", "q", "parent", "inactive"]), st.tuples(st.sampled_from(["x", "y", "b", "true"]))
     ),
-    st.builds(Exists, st.sampled_from(["p", "pq", "q", "parent"])),
+    st.builds(Exists, st.sampled_from(["p", "pq", "q", "parent", "child", "display"])),
+    st.builds(Equals, st.just("child"), st.lists(codes, max_size=2).map(tuple)),
     st.builds(
         Matches,
         st.sampled_from(["code", "display", "p", "q"]),

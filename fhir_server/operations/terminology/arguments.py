@@ -118,15 +118,18 @@ def of_coding(coding: Any) -> Coded:
 
 
 def codings(values: Values, name: str) -> list[Coded]:
-    """Return the codings of the CodeableConcept given as `name`; raise BadRequest when it has none."""
+    """Return those codings of the CodeableConcept given as `name` that name a code of a system; raise BadRequest."""
     value = values.get(name)
     rows = value.get("coding") if isinstance(value, dict) else None
-    if not isinstance(rows, list) or not 0 < len(rows) <= CODINGS:
+    whole = (
+        [row for row in rows if not isinstance(row, dict) or (row.get("system") and row.get("code"))] if rows else []
+    )
+    if not isinstance(rows, list) or not whole or len(rows) > CODINGS:
         raise BadRequest(
-            f"'{name}' is a CodeableConcept with 1 to {CODINGS} codings",
-            f"'{name}' là CodeableConcept có 1 đến {CODINGS} coding",
+            f"'{name}' is a CodeableConcept with up to {CODINGS} codings, one at least with a system and a code",
+            f"'{name}' là CodeableConcept có tối đa {CODINGS} coding, ít nhất một coding có system và code",
         )
-    return [of_coding(row) for row in rows]
+    return [of_coding(row) for row in whole]
 
 
 def resource(ctx: Context, values: Values, name: str, type: str) -> Json | None:

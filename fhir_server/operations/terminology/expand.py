@@ -6,7 +6,7 @@ Expansions are flat and come in the order in which the value set lists its codes
 with `excludeNested=false` and neither a page nor a filter a code stands below its parent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -46,6 +46,7 @@ TOLD: Final = {
     "excludeNested": "valueBoolean",
     "excludeNotForUI": "valueBoolean",
     "displayLanguage": "valueCode",
+    "includeDesignations": "valueBoolean",
 }
 
 
@@ -66,6 +67,8 @@ class Wish:
 async def expand(ctx: Context, call: Call) -> Answer:
     """Answer with the value set and its expansion, a page of it when asked; raise TooCostly when it is too long."""
     values = inputs(call, KNOWN, lists=LISTS)
+    if values.get("filter") == "":  # a field that nobody has typed into yet
+        del values["filter"]
     wish = _wish(ctx, values)
     resource, key = await value_set(ctx, call, values)
     versions = Versions(
@@ -79,7 +82,7 @@ async def expand(ctx: Context, call: Call) -> Answer:
         "identifier": f"urn:uuid:{ctx.new_id()}",
         "timestamp": instant(ctx.now),
         "total": total,
-        **({"offset": wish.offset} if wish.count is not None else {}),
+        **({"offset": wish.offset} if wish.offset or wish.count is not None else {}),
         "parameter": [*_parameters(values, wish), *_versions(sources)],
         **({"contains": contains} if contains else {}),
     }
@@ -135,16 +138,14 @@ async def _source(ctx: Context, part: Part) -> Source:
 async def _page(ctx: Context, parts: Sequence[tuple[Part, Source]], wish: Wish) -> tuple[int, list[Json]]:
     """Return how many codes there are, and those of the page."""
     most = ctx.server.settings.max_expansion
-    if wish.count is not None and wish.count > most:
-        raise _too_long(wish.count, most)
-    room = most + 1 if wish.count is None else wish.count
+    room = most + 1 if wish.count is None else min(wish.count, most + 1)
     total = 0
     contains: list[Json] = []
     for part, source in parts:
         skip = max(wish.offset - total, 0)
         page = await systems.page(source, every((part.condition, wish.narrowed)), skip, room - len(contains))
         total += page.total
-        if wish.count is None and total - wish.offset > most:
+        if room > most and total - wish.offset > most:
             raise _too_long(total, most)
         rows = [_row(part, source, concept, wish) for concept in page]
         contains += _nested(rows, page) if wish.nested else rows
@@ -193,16 +194,27 @@ def _wanted(designation: Json, tokens: Iterable[str]) -> bool:
 
 
 def _nested(rows: Sequence[Json], concepts: Sequence[Concept]) -> list[Json]:
-    """Put each row below that of its first parent that is there."""
-    by_code = {row["code"]: row for row in rows}
-    top = []
-    for row, concept in zip(rows, concepts, strict=True):
-        parent = next((by_code[code] for code in concept.parents if code in by_code), None)
-        if parent is None or concept.code in concept.ancestors:
-            top.append(row)
-        else:
-            parent.setdefault("contains", []).append(row)
-    return top
+    """Put each row below that of its first parent that is there; of a ring the first stays where it is."""
+    by_code = {row["code"]: (row, concept) for row, concept in zip(rows, concepts, strict=True)}
+    above: dict[str, str] = {}
+    for concept in concepts:
+        parent = next((code for code in concept.parents if code in by_code), None)
+        if parent is not None and not _in_ring(concept, by_code[parent][1], above):
+            above[concept.code] = parent
+    for row in rows:
+        if row["code"] in above:
+            by_code[above[row["code"]]][0].setdefault("contains", []).append(row)
+    return [row for row in rows if row["code"] not in above]
+
+
+def _in_ring(concept: Concept, parent: Concept, above: Mapping[str, str]) -> bool:
+    """Return whether a concept would come to lie below itself."""
+    if concept.code != parent.code and concept.code not in parent.ancestors:
+        return False
+    code: str | None = parent.code
+    while code is not None and code != concept.code:
+        code = above.get(code)
+    return code is not None
 
 
 def _parameters(values: Values, wish: Wish) -> Iterable[Json]:
@@ -215,9 +227,9 @@ def _parameters(values: Values, wish: Wish) -> Iterable[Json]:
     for name in ("offset", "count"):
         if name in values:
             yield {"name": name, "valueInteger": arguments.number(values, name)}
-    for name in LISTS[1:]:
-        for canonical in arguments.several(values, name):
-            yield {"name": name, "valueUri": canonical}
+    for name in LISTS:
+        for text in arguments.several(values, name):
+            yield {"name": name, "valueString" if name == "designation" else "valueUri": text}
 
 
 def _versions(sources: Iterable[Source]) -> Iterable[Json]:

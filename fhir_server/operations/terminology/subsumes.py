@@ -33,7 +33,8 @@ async def subsumes(ctx: Context, call: Call) -> Answer:
         )
     source = source or await systems.source(ctx, asked, version or one.version)
     if source is None:
-        raise NotFound(f"The code system {asked[:200]} is not known here", f"Hệ mã {asked[:200]} chưa có ở đây")
+        shown = "|".join(part[:200] for part in (asked, version or one.version) if part)
+        raise NotFound(f"The code system {shown} is not known here", f"Hệ mã {shown} chưa có ở đây")
     found = await source.find([one.code, other.code])
     for code in (one.code, other.code):
         if code not in found:
@@ -59,6 +60,6 @@ def relation(source: Source, one: Concept, other: Concept) -> str:
             f"In {source.head.shown} the hierarchy means '{source.head.hierarchy}', not is-a: nothing subsumes there",
             f"Phân cấp trong {source.head.shown} có nghĩa '{source.head.hierarchy}', không phải is-a",
         )
-    if one.code in other.ancestors:
-        return "subsumes"
+    if one.code in other.ancestors:  # in a ring each is a kind of the other
+        return "equivalent" if other.code in one.ancestors else "subsumes"
     return "subsumed-by" if other.code in one.ancestors else "not-subsumed"

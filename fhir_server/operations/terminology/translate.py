@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from fhir_server.interactions import canonicals, search
+from fhir_server.interactions import canonicals, read, search, systems
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.canonicals import Candidate
 from fhir_server.interactions.codes import Coded
@@ -31,7 +31,7 @@ async def translate(ctx: Context, call: Call) -> Answer:
     """Answer with Parameters: result, message, match; codes that nothing maps are a false result, no error."""
     values = inputs(call, KNOWN, lists=("dependency",))
     reverse = arguments.flag(values, "reverse") or False
-    codings = [_coding(coded) for coded in _codes(values)]
+    codings = [_coding(await _spelled(ctx, coded)) for coded in _codes(values)]
     given, maps = await _maps(ctx, call, values, codings, reverse)
     found = Found()
     for coding in codings:
@@ -53,6 +53,16 @@ def _codes(values: Values) -> list[Coded]:
     return found
 
 
+async def _spelled(ctx: Context, coded: Coded) -> Coded:
+    """Return a code as its code system writes it, where that is the same in any case."""
+    known = await canonicals.find(ctx, "CodeSystem", coded.system or "", coded.version)
+    if known is None or known.resource.get("caseSensitive") is not False:
+        return coded
+    source = await systems.source(ctx, coded.system or "", coded.version)
+    concept = None if source is None else (await source.find([coded.code])).get(coded.code)
+    return coded if concept is None else coded._replace(code=concept.code)
+
+
 def _coding(coded: Coded) -> Json:
     return {name: value for name, value in coded._asdict().items() if value is not None}
 
@@ -71,14 +81,33 @@ async def _maps(
         return True, [_read(ctx, await arguments.named(ctx, "ConceptMap", url, version))]
     candidates = await _of_systems(ctx, {coding["system"] for coding in codings}, reverse)
     maps = [_read(ctx, each) for each in candidates]
-    ends = [arguments.string(values, name) for name in ("source", "target")]
+    ends = [await _end(ctx, arguments.string(values, name)) for name in ("source", "target")]
     if reverse:
         ends.reverse()
     return False, [
         each
         for each in maps
-        if all(asked in (None, said) for asked, said in zip(ends, (each.source, each.target), strict=True))
+        if all(_agree(asked, said) for asked, said in zip(ends, (each.source, each.target), strict=True))
     ]
+
+
+async def _end(ctx: Context, text: str | None) -> str | None:
+    """Return the canonical URL of a value set named by it, by its address here, or by its id."""
+    if text is None:
+        return None
+    type, _, id = text.removeprefix(f"{ctx.base_url}/").rpartition("/")
+    if type not in ("", "ValueSet"):
+        return text
+    stored = await read.current(ctx, "ValueSet", id)
+    return str((await canonicals.of_stored(ctx, stored)).resource.get("url", text))
+
+
+def _agree(asked: str | None, said: str | None) -> bool:
+    """Return whether a map's end is the value set asked for, in that version where both name one."""
+    if asked is None or said is None:
+        return asked is None
+    (url, version), (own, its) = canonicals.split(asked), canonicals.split(said)
+    return url == own and (version is None or its in (None, version))
 
 
 def _read(ctx: Context, candidate: Candidate) -> Map:

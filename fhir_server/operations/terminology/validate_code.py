@@ -33,7 +33,8 @@ async def _in_code_system(ctx: Context, call: Call) -> Answer:
     # `system` is no parameter of R4's definition, but its text asks for "code+system".
     values = inputs(call, (*COMMON, "codeSystem", "version", "system"))
     source = await _source(ctx, call, values)
-    version = arguments.string(values, "version")
+    version, own = arguments.string(values, "version"), arguments.string(values, "system")
+    sent = "codeSystem" in values and call.id is None
 
     async def judge(coded: Coded) -> Verdict:
         if coded.system != source.head.url:
@@ -44,10 +45,25 @@ async def _in_code_system(ctx: Context, call: Call) -> Answer:
                     f"Mã thuộc {str(coded.system)[:200]}, không phải hệ mã {source.head.shown}",
                 ),
             )
-        part = Part(source.head.url, source.head.version, ALL)
-        return await codes.judged(source, part, coded, _circumstances(ctx, values))
+        said: Source | None = source
+        if coded.version not in (None, source.head.version):
+            said = None if sent or call.id is not None else await systems.source(ctx, coded.system, coded.version)
+        if said is None:
+            return _other_version(source, coded)
+        return await codes.judged(said, Part(said.head.url, said.head.version, ALL), coded, _circumstances(ctx, values))
 
-    return await _answer(ctx, values, judge, source.head.url, version)
+    return await _answer(ctx, values, judge, own or source.head.url, version)
+
+
+def _other_version(source: Source, coded: Coded) -> Verdict:
+    system, version = source.head.shown, str(coded.version)[:64]
+    return Verdict(
+        False,
+        (
+            f"The coding is of version {version}, the code system asked is {system}",
+            f"Mã thuộc phiên bản {version}, hệ mã được hỏi là {system}",
+        ),
+    )
 
 
 async def _source(ctx: Context, call: Call, values: Values) -> Source:
