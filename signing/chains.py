@@ -20,6 +20,10 @@ from signing.refusal import Refused
 
 LONGEST: Final = 6  # certificates in a chain
 _REMEMBERED: Final = 2048  # the same few certificates are met with every dose; no answer kept depends on the time
+_UNREADABLE: Final = (  # what the library raises for a certificate that is none
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
+)
 # Where certificates say whose they are: organizationIdentifier (ETSI EN 319 412-1), UID (as Vietnamese authorities
 # write `MST:0100109106`), serialNumber.
 _IDENTIFIERS: Final = (NameOID.ORGANIZATION_IDENTIFIER, NameOID.USER_ID, NameOID.SERIAL_NUMBER)
@@ -52,7 +56,7 @@ def load(path: Path) -> Authorities:
     for file in files:
         try:
             found += x509.load_pem_x509_certificates(file.read_bytes())
-        except ValueError as error:
+        except _UNREADABLE as error:
             raise Refused(
                 "not-a-certificate", f"{file.name} holds no certificates that can be read ({error})"
             ) from None
@@ -65,10 +69,7 @@ def read(chain: Sequence[bytes]) -> list[x509.Certificate]:
     """Read DER certificates, the signer's first; raise Refused when one is none or there are too many."""
     if not 0 < len(chain) <= LONGEST:
         raise Refused("chain-length", f"a chain has 1 to {LONGEST} certificates, not {len(chain)}")
-    try:
-        return [_certificate(each) for each in chain]
-    except ValueError as error:
-        raise Refused("not-a-certificate", f"a certificate of the chain cannot be read ({error})") from None
+    return [_certificate(each) for each in chain]
 
 
 def require_trusted(chain: Sequence[x509.Certificate], trusted: Authorities, at: datetime) -> None:
@@ -120,14 +121,22 @@ def der(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-_certificate = lru_cache(maxsize=_REMEMBERED)(x509.load_der_x509_certificate)
+@lru_cache(maxsize=_REMEMBERED)
+def _certificate(content: bytes) -> x509.Certificate:
+    try:
+        read = x509.load_der_x509_certificate(content)
+        # All that is asked later is read now: the library finds out only then what is wrong with it.
+        _ = read.subject, read.issuer, read.not_valid_before_utc, read.not_valid_after_utc, read.extensions
+    except _UNREADABLE as error:
+        raise Refused("not-a-certificate", f"a certificate of the chain cannot be read ({error})") from None
+    return read
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*_UNREADABLE, InvalidSignature):
         return False
     return True
 
@@ -150,5 +159,5 @@ def _extension(certificate: x509.Certificate, kind: type[x509.ExtensionType]) ->
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise Refused("not-a-certificate", f"an extension of the certificate cannot be read ({error})") from None

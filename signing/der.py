@@ -30,6 +30,7 @@ class Fields(NamedTuple):
     not_after: datetime
     public_key: bytes  # SubjectPublicKeyInfo, DER
     extended_key_usage: tuple[str, ...]  # dotted object identifiers
+    signs_documents: bool  # by its key usage; a certificate without any is limited to nothing
     signs_certificates_only: bool  # by its key usage: an authority, not a signer of documents
     uris: tuple[str, ...]  # alternative names of the subject: for health cards, the address of the issuer
 
@@ -62,7 +63,7 @@ def _read(certificate: bytes) -> Fields:
     subject = dict(_names(next(body).content))
     key = next(body)
     extensions = next((dict(_extensions(item.content)) for item in body if item.tag == _EXTENSIONS), {})
-    country = subject.get(_COUNTRY)
+    country, usage = subject.get(_COUNTRY), _usage(extensions.get(_KEY_USAGE))
     return Fields(
         country.upper() if country else None,
         subject.get(_COMMON_NAME),
@@ -70,7 +71,8 @@ def _read(certificate: bytes) -> Fields:
         not_after,
         key.whole,
         tuple(_usages(extensions.get(_EXTENDED_KEY_USAGE))),
-        _is_authority(extensions.get(_KEY_USAGE)),
+        usage is None or bool(usage & _SIGNS_DOCUMENTS),
+        usage is not None and bool(usage & _SIGNS_CERTIFICATES) and not usage & _SIGNS_DOCUMENTS,
         tuple(_uris(extensions.get(_ALTERNATIVE_NAMES))),
     )
 
@@ -132,12 +134,12 @@ def _uris(content: bytes | None) -> Iterator[str]:
             yield name.content.decode("ascii")
 
 
-def _is_authority(content: bytes | None) -> bool:
-    """Return whether the key usage, a bit string, names certificates and no documents; none at all limits nothing."""
+def _usage(content: bytes | None) -> int | None:
+    """Return the first eight bits of the key usage, a bit string; None when the certificate names no usage."""
     if content is None:
-        return False
-    bits = _one(content, _BITS).content[1]
-    return bool(bits & _SIGNS_CERTIFICATES) and not bits & _SIGNS_DOCUMENTS
+        return None
+    bits = _one(content, _BITS).content
+    return bits[1] if len(bits) > 1 else 0
 
 
 def _dotted(content: bytes) -> str:

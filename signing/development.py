@@ -20,8 +20,14 @@ from signing.algorithms import ES256, NAMES, PrivateKey
 from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, SigningKey, State, signing_key
 from signing.refusal import Refused
 
-VACCINATION = x509.ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.2")
 AUTHORITY_DAYS, SIGNER_DAYS = 4 * 365, 2 * 365  # https://smart.who.int/trust — certificate governance
+
+_CERTIFICATES = x509.KeyUsage(  # an authority signs certificates and their revocation lists
+    key_cert_sign=True,
+    crl_sign=True,
+    **dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False),
+    **dict.fromkeys(("key_agreement", "encipher_only", "decipher_only"), False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ def authority(now: datetime, country: str = "VN") -> Authority:
     certificate = (
         _builder(name, name, key, now, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(_CERTIFICATES, critical=True)
         .sign(key, SHA256())
     )
     return Authority(key, certificate)
@@ -62,8 +68,8 @@ def _signer(
     certificate = (
         _builder(name, under.certificate.subject, key, now, min(days, remaining))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([VACCINATION]), critical=False)
+        .add_extension(keystore.DOCUMENTS, critical=True)
+        .add_extension(keystore.APPOINTED, critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(under.private_key.public_key()), critical=False
         )
@@ -133,18 +139,4 @@ def _builder(
         .not_valid_before(now)
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=not signs_certificates,  # it signs documents on paper, too
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
     )

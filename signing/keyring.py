@@ -22,7 +22,7 @@ class Keyring:
         """Read the keys; raise Refused or OSError when they cannot be used. None: there are no keys."""
         self._folder = folder
         self._secrets = secrets
-        self._foreign = foreign or TrustList(())
+        self._foreign = TrustList(()) if foreign is None else foreign
         self._changed = folder.stat().st_mtime_ns if folder and folder.exists() else 0  # `load` tells what is missing
         self._use(keystore.load(folder, secrets) if folder else SignerSet(()))
 

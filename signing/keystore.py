@@ -30,13 +30,21 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signing import hsm, keys
+from signing import hsm, keys, vdsnc
 from signing.algorithms import ES256, PS256, PrivateKey
 from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, TOKEN_SUFFIX, SignerSet, SigningKey, State
 from signing.refusal import Refused
 from signing.trust import document_signer
 
 REQUEST_SUFFIX = ".csr.pem"
+# What a signer's certificate is for: documents on paper too; vaccination certificates (HCERT A.4) and digital seals.
+DOCUMENTS = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=True,
+    **dict.fromkeys(("key_encipherment", "data_encipherment", "key_agreement"), False),
+    **dict.fromkeys(("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False),
+)
+APPOINTED = x509.ExtendedKeyUsage(map(x509.ObjectIdentifier, ("1.3.6.1.4.1.1847.2021.1.2", vdsnc.SIGNER_USAGE)))
 _STATES = "states.json"
 
 
@@ -93,7 +101,9 @@ def request(folder: Path, name: x509.Name, algorithm: int, label: str, secrets: 
     Raise Refused when `label` is taken or the algorithm is unknown, OSError when the folder cannot be written.
     """
     key = generate(algorithm)
-    signed = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, SHA256())
+    wished = x509.CertificateSigningRequestBuilder().subject_name(name)
+    wished = wished.add_extension(DOCUMENTS, critical=True).add_extension(APPOINTED, critical=False)
+    signed = wished.sign(key, SHA256())
     written = signed.public_bytes(Encoding.PEM)
     write_key(folder, label, key, secrets.passphrase)
     write(folder / f"{label}{REQUEST_SUFFIX}", written)

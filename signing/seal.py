@@ -44,7 +44,7 @@ def _judge(seal: Seal, terms: Terms) -> Verification:
         found.signature(verified, signer is not None),
         NOT_APPLICABLE["claims"],  # a seal says neither when it was made nor until when it is valid
         found.signer_validity(signer, terms.now, None),
-        found.key_usage(signer, frozenset((kind,)) if kind else None),
+        _key_usage(signer, kind),
         terms.revocation(
             revocation.hashes(
                 country, (identifier,) if isinstance(identifier, str) else (), seal.signature, halved=True
@@ -87,6 +87,24 @@ def _key(seal: Seal, algorithm: Stage, terms: Terms) -> tuple[Stage, DocumentSig
     if not vdsnc.fits(seal.algorithm, signer.public_key):
         return Stage("key", False, "key-type-mismatch", "the signer's key is not for the algorithm named"), None
     return OK["key"], signer
+
+
+def _key_usage(signer: DocumentSigner | None, kind: str | None) -> Stage:
+    """Return the stage that refuses a signer who is limited to others, or whom nobody appointed to sign seals.
+
+    Who is on the list was chosen by name. But an authority signs many certificates, of passports and of officials too:
+    that of a signer of seals or of health certificates says so.
+    """
+    stage = found.key_usage(signer, frozenset((kind,)) if kind else None)
+    if signer is None or signer.listed or not stage.ok:
+        return stage
+    usages = signer.extended_key_usage
+    if signer.signs_documents and (vdsnc.SIGNER_USAGE in usages or found.kinds_allowed(usages)):
+        return stage
+    detail = (
+        f"the signer's certificate is not for seals (extended key usage {vdsnc.SIGNER_USAGE}) nor health certificates"
+    )
+    return Stage("key-usage", False, "wrong-key-usage", detail)
 
 
 def _content(seal: Seal) -> tuple[Stage, str | None]:

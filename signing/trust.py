@@ -17,11 +17,14 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from signing import der, jwk
 from signing.algorithms import ES256, PublicKey, algorithm
 from signing.refusal import Refused
+
+_DIGESTS = (SHA256, SHA384, SHA512)  # that an authority may sign with; two certificates can have one SHA-1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class DocumentSigner:
     public_key: PublicKey = field(repr=False, compare=False)
     algorithm: int | None  # None: no algorithm of health certificates fits this key
     origins: tuple[str, ...] = ()  # addresses of the issuer, of which a health card may come
+    signs_documents: bool = True  # by its key usage
+    listed: bool = True  # False: an authority on the list vouches for it
 
     @property
     def thumbprint(self) -> str:
@@ -86,6 +91,7 @@ def document_signer(certificate: bytes, kid: bytes | None = None) -> DocumentSig
         key,
         algorithm(key),
         fields.uris,
+        fields.signs_documents,
     )
 
 
@@ -175,6 +181,7 @@ class TrustList:
             signer,
             not_before=max(signer.not_before, longest.not_before),
             not_after=min(signer.not_after, longest.not_after),
+            listed=False,
         )
 
     def every_card_key(self) -> Iterator[CardKey]:
@@ -239,11 +246,11 @@ class TrustList:
 def _issued(certificate: bytes, authority: bytes) -> bool:
     """Return whether the holder of the one DER certificate signed the other, by name and by signature."""
     try:
-        above = x509.load_der_x509_certificate(authority)
-        x509.load_der_x509_certificate(certificate).verify_directly_issued_by(above)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        below = x509.load_der_x509_certificate(certificate)
+        below.verify_directly_issued_by(x509.load_der_x509_certificate(authority))
+        return isinstance(below.signature_hash_algorithm, _DIGESTS)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
-    return True
 
 
 def collect(entries: Iterable[tuple[str, bytes, bytes]], *, authorities: bool = True) -> TrustList:

@@ -20,6 +20,7 @@ from signing.refusal import Refused
 
 VACCINATION, TEST = "icao.vacc", "icao.test"
 VERSION = 1
+SIGNER_USAGE = "2.23.136.1.1.14.2"  # extended key usage of those who sign seals
 ALGORITHMS: dict[str, tuple[str, HashAlgorithm, int]] = {  # name: curve, digest, bytes of r and of s
     "ES256": ("secp256r1", SHA256(), 32),
     "ES384": ("secp384r1", SHA384(), 48),

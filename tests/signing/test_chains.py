@@ -57,3 +57,30 @@ def test_a_certificate_of_another_signer_does_not_stand_in_for_the_chain() -> No
     with pytest.raises(Refused) as refused:
         chains.require_trusted([stranger.chain[0], *SIGNER.chain[1:]], TRUSTED, NOW)
     assert refused.value.code == "chain-broken"
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # serial numbers below zero
+@pytest.mark.parametrize("which", range(2), ids=["signer", "authority between"])
+def test_a_chain_with_a_damaged_certificate_is_refused_and_breaks_nothing(which: int) -> None:
+    whole = [chains.der(each) for each in SIGNER.chain]
+    signed = SIGNER.chain[which].tbs_certificate_bytes
+    for place in range(len(whole[which])):
+        for mask in (0x01, 0x08, 0x80, 0xFF):
+            damaged = bytearray(whole[which])
+            damaged[place] ^= mask
+            assert _tbs([bytes(damaged) if each == which else der for each, der in enumerate(whole)], which) in (
+                None,
+                signed,  # how many bits of the signature count may be told in two ways
+            )
+
+
+def _tbs(ders: list[bytes], which: int) -> bytes | None:
+    """Return what was signed of the one certificate when the chain is trusted; None when it is refused."""
+    try:
+        chain = chains.read(ders)
+        chains.public_key(chain[0])
+        chains.identifiers(chain[0])
+        chains.require_trusted(chain, TRUSTED, NOW)
+    except Refused:
+        return None
+    return chain[which].tbs_certificate_bytes

@@ -145,7 +145,7 @@ def test_development_keys_say_what_they_are_for(es256: SigningKey) -> None:
     certificate = x509.load_der_x509_certificate(es256.signer.certificate)
     assert "vouches for nothing" in certificate.subject.rfc4514_string()
     assert es256.signer.country == "VN"
-    assert es256.signer.extended_key_usage == {"1.3.6.1.4.1.1847.2021.1.2"}
+    assert es256.signer.extended_key_usage == {"1.3.6.1.4.1.1847.2021.1.2", "2.23.136.1.1.14.2"}
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     assert (usage.digital_signature, usage.key_cert_sign) == (True, False)
 

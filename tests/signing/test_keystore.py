@@ -23,7 +23,9 @@ from signing.keyring import Keyring
 from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, TOKEN_SUFFIX, SigningKey, State
 from signing.keystore import Secrets
 from signing.refusal import Refused
+from signing.trust import TrustList
 from signing.verify import verify
+from tests.signing.countries import Country
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PASSPHRASE = b"correct horse battery staple"
@@ -129,6 +131,10 @@ def test_a_key_by_request_signs_after_its_certificate_came_and_the_rotation(tmp_
     old = development.generate(tmp_path, NOW, algorithm)
     request = keystore.request(tmp_path, NAME, algorithm, "dsc-2027", Secrets(PASSPHRASE))
     assert b"PRIVATE" not in request
+    asked = x509.load_pem_x509_csr(request).extensions
+    assert asked.get_extension_for_class(x509.KeyUsage).value.digital_signature
+    usages = asked.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert [usage.dotted_string for usage in usages] == ["1.3.6.1.4.1.1847.2021.1.2", "2.23.136.1.1.14.2"]
     assert [key.kid for key in keystore.load(tmp_path).keys] == [old.kid]
     key = keystore.accept(tmp_path, signed(request, tmp_path), Secrets(PASSPHRASE))
     assert keystore.load(tmp_path, Secrets(PASSPHRASE)).signer(NOW).kid == old.kid
@@ -171,6 +177,11 @@ def test_keys_that_cannot_be_read_any_more_leave_the_old_ones_in_place(
     assert "cannot be read" in caplog.text
     (tmp_path / "states.json").unlink()
     assert ring.signers.signer(NOW).kid == made.kid
+
+
+def test_a_list_of_authorities_alone_is_kept() -> None:
+    foreign = TrustList((), authorities=[Country(NOW).authority()])
+    assert Keyring(None, foreign=foreign).trust.authorities == foreign.authorities
 
 
 def test_a_server_without_keys_has_none_and_trusts_whom_it_is_told_to(es256: SigningKey, tmp_path: Path) -> None:

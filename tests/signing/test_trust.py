@@ -32,7 +32,7 @@ def test_the_fields_are_those_a_strict_reader_finds(es256: SigningKey) -> None:
     assert fields.not_before == certificate.not_valid_before_utc
     assert fields.not_after == certificate.not_valid_after_utc
     assert (fields.country, fields.name) == ("VN", "Development DSC ES256 - vouches for nothing")
-    assert fields.extended_key_usage == ("1.3.6.1.4.1.1847.2021.1.2",)
+    assert fields.extended_key_usage == ("1.3.6.1.4.1.1847.2021.1.2", "2.23.136.1.1.14.2")
 
 
 def test_a_certificate_beyond_2049_is_read() -> None:

@@ -13,13 +13,14 @@ from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing import development, jcs, revocation, trust, vdsnc
-from signing.jwk import base64url
+from signing.jwk import base64url, unbase64url
 from signing.keys import SigningKey
 from signing.refusal import Refused
 from signing.trust import TrustList
 from signing.verification import Verification
 from signing.verify import verify
 from tests.signing.conftest import NOW, certified, p256, self_signed
+from tests.signing.countries import Country
 
 MESSAGE: dict[str, Any] = {
     "uvci": "VN0123456789",
@@ -173,3 +174,20 @@ def test_other_keys_sign_no_seal(ps256: SigningKey, es256: SigningKey) -> None:
 
 def test_the_certificate_inside_is_read_by_strict_readers(es256: SigningKey) -> None:
     assert x509.load_der_x509_certificate(vdsnc.parse(vdsnc.issue(MESSAGE, es256, NOW, "VNM")).certificate)
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # serial numbers below zero
+def test_a_damaged_certificate_inside_is_refused_and_breaks_nothing() -> None:
+    above = Country(NOW)
+    seal = json.loads(above.signer().seal(MESSAGE))
+    whole = unbase64url(seal["sig"]["cer"])
+    listed = TrustList((), authorities=[above.authority()])
+    assert verify(json.dumps(seal), listed, NOW).valid
+    for place in range(len(whole)):
+        for mask in (0x02, 0x08, 0x80, 0xFF):
+            damaged = bytearray(whole)
+            damaged[place] ^= mask
+            seal["sig"]["cer"] = base64url(bytes(damaged))
+            if verify(json.dumps(seal), listed, NOW).valid:  # how many bits of a signature count is told in two ways
+                read = x509.load_der_x509_certificate(bytes(damaged))
+                assert read.tbs_certificate_bytes == x509.load_der_x509_certificate(whole).tbs_certificate_bytes

@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -19,8 +19,10 @@ from signing import base45, development, hc1, keystore, qr
 from signing.algorithms import ES256
 from signing.inflate import inflate
 from signing.keys import SigningKey
+from signing.trust import TrustList
 from tests.http.persons import covid, person
 from tests.http.serving import serving
+from tests.signing.countries import EMAIL, Country
 
 CHROMIUM = shutil.which("chromium")
 BUILT = "vendor/reader/index.js" in verifier.page()
@@ -43,6 +45,12 @@ PERSON: dict[str, Any] = {
         }
     ],
 }
+
+ABROAD = Country(
+    datetime.now(UTC), "RSA"
+)  # authorities that the lists name; whom they issued certificates, they do not
+OLD = Country(datetime.now(UTC), named="Old CSCA", days=(-300, -1))
+SEALED = {"uvci": "UT0123", "pid": {"n": "TRAN THI BICH", "dob": "1988-04-02"}, "ve": [{"dis": "RA01.0", "vd": []}]}
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not here"),
@@ -68,8 +76,13 @@ def certificate(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-async def server(mongodb_uri: str, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(mongodb_uri, f"page_{uuid.uuid4().hex[:12]}", keys=folder) as client:
+async def server(
+    mongodb_uri: str, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[httpx.AsyncClient]:
+    trust = tmp_path_factory.mktemp("trust") / "countries.json"
+    rows = [ABROAD.authority(), OLD.authority()]
+    trust.write_text(TrustList((), authorities=rows).json)
+    async with serving(mongodb_uri, f"page_{uuid.uuid4().hex[:12]}", keys=folder, trust=trust) as client:
         yield client
 
 
@@ -187,6 +200,36 @@ async def test_a_revoked_certificate_is_not_valid_once_the_lists_are_renewed(
     await paste(page, said["content"])
     await expect(page.locator("#verdict")).to_have_text("KHÔNG HỢP LỆ")
     await expect(page.locator("#reason")).to_contain_text("thu hồi")
+
+
+async def test_a_seal_of_whom_a_listed_authority_vouches_for_is_valid_without_a_network(page: Page) -> None:
+    await page.evaluate("navigator.serviceWorker.ready")
+    await page.context.set_offline(True)
+    await page.reload()
+    await expect(page.locator("html[data-ready]")).to_be_attached()
+    await choose(page, qr.png(ABROAD.signer().seal(SEALED)))
+    await expect(page.locator("#verdict")).to_have_text("HỢP LỆ")
+    await expect(page.locator("#content")).to_contain_text("TRAN THI BICH")
+
+
+@pytest.mark.parametrize(
+    ("seal", "stage", "code", "says"),
+    [
+        (lambda: ABROAD.signer().seal(SEALED).replace("BICH", "HANG"), "signature", "bad-signature", "Chữ ký sai"),
+        (lambda: ABROAD.signer(days=(-9, -1)).seal(SEALED), "signer-validity", "signer-expired", "đã hết hạn"),
+        (lambda: OLD.signer().seal(SEALED), "signer-validity", "signer-expired", "đã hết hạn"),
+        (lambda: Country(datetime.now(UTC)).signer().seal(SEALED), "key", "unknown-signer", "danh sách tin cậy"),
+        (lambda: ABROAD.signer([EMAIL]).seal(SEALED), "key-usage", "wrong-key-usage", "không được ký loại này"),
+    ],
+    ids=["altered", "expired signer", "expired authority", "wrong authority", "wrong key usage"],
+)
+async def test_a_seal_that_is_not_valid_is_refused_for_the_right_reason(
+    page: Page, seal: Callable[[], str], stage: str, code: str, says: str
+) -> None:
+    await paste(page, seal())
+    await expect(page.locator("#verdict")).to_have_text("KHÔNG HỢP LỆ")
+    await expect(page.locator(f'[data-stage="{stage}"]')).to_have_attribute("data-code", code)
+    await expect(page.locator("#reason")).to_contain_text(says)
 
 
 async def test_bytes_after_the_certificate_are_refused(page: Page, certificate: str) -> None:

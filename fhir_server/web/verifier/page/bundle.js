@@ -18,12 +18,21 @@ const LARGEST = 64 * 1024 * 1024; // bytes of JSON
 export async function read(text, pins) {
   const message = jws.parse(text);
   if (message.header.typ !== TYPE) throw new Refused("not-a-bundle");
-  const said = jws.object(await jws.payload(message, LARGEST), "not-a-bundle");
+  const said = parsed(await jws.payload(message, LARGEST));
   if (said.version !== VERSION) throw new Refused("not-a-bundle");
   const listed = said.signers.filter((signer) => algorithm(signer.jwk));
   const key = await find(pins.length ? pins : listed.map((signer) => signer.jwk), message.header.kid);
   if (!key || !(await jws.signedWith(message, key, algorithm(key)))) throw new Refused("bundle-signature");
   return { lists: lists(said), keys: await successors(key, listed, message.header.kid) };
+}
+
+/** Read large JSON, of which nothing counts before its signature is found good. */
+function parsed(bytes) {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) ?? {};
+  } catch {
+    throw new Refused("not-a-bundle");
+  }
 }
 
 async function find(keys, kid) {
@@ -39,12 +48,14 @@ async function successors(key, listed, kid) {
 }
 
 function lists(said) {
-  const signers = said.signers.map((row) => ({ ...row, notBefore: seconds(row.notBefore), notAfter: seconds(row.notAfter) }));
+  const timed = (row) => ({ ...row, notBefore: seconds(row.notBefore), notAfter: seconds(row.notAfter) });
+  const signers = said.signers.map(timed);
   const cards = new Map(
     Object.entries(said.revocation.cards).map(([kid, row]) => [kid, cardList(row.counter, fromBase64(row.keys), fromBase64(row.before))]),
   );
   return {
     signers,
+    authorities: said.authorities.map(timed),
     cardKeys: said.cardKeys.map((row) => ({ ...row, signer: signers.find((signer) => signer.kid === row.signer) ?? null })),
     rules: said.rules,
     valueSets: said.valueSets,

@@ -1,6 +1,7 @@
 /** JSON Web Signatures in the compact form. https://www.rfc-editor.org/rfc/rfc7515#section-7.1 */
 import { fromBase64url } from "./bytes.js";
 import { inflate } from "./inflate.js";
+import * as json from "./json.js";
 import { verifies } from "./keys.js";
 import { Refused } from "./refused.js";
 
@@ -32,12 +33,11 @@ export function signedWith(message, key, name) {
 
 /** Read a JSON object; throw Refused with `code` when the bytes are none. */
 export function object(bytes, code) {
-  let value;
+  let text;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new Refused(code);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Refused(code);
-  return value;
+  return json.object(text, code);
 }

@@ -1,15 +1,13 @@
-/**
- * Visible digital seals (VDS-NC), judged as `signing/seal.py` does, but for one thing: the signer must be listed itself.
- * Whether a listed authority vouches for a signer is not found out here, for browsers read no X.509 certificates.
- */
-import { fromBase64url, toBase64 } from "./bytes.js";
-import { algorithm, verifies } from "./keys.js";
+/** Visible digital seals (VDS-NC), judged as `signing/seal.py` does: who signed travels inside, a listed country vouches for it. */
+import { fromBase64, fromBase64url, toBase64 } from "./bytes.js";
+import { object, record } from "./json.js";
 import { Refused } from "./refused.js";
 import { hashes } from "./revocation.js";
 import { Stages, keyUsage, signerValidity } from "./stages.js";
+import * as x509 from "./x509.js";
 
-const KINDS = { "icao.vacc": "v", "icao.test": "t" };
-const ALGORITHMS = ["ES256", "ES384", "ES512"];
+const KINDS = new Map([["icao.vacc", "v"], ["icao.test", "t"]]);
+const ALGORITHMS = new Map([["ES256", ["P-256", "SHA-256"]], ["ES384", ["P-384", "SHA-384"]], ["ES512", ["P-521", "SHA-512"]]]);
 
 /** Verify the JSON text of a seal against `lists` at `now`; return the Verification of stages.js. It throws nothing. */
 export async function verify(text, lists, now) {
@@ -26,13 +24,7 @@ export async function verify(text, lists, now) {
 }
 
 function parse(text) {
-  let said;
-  try {
-    said = JSON.parse(text);
-  } catch {
-    throw new Refused("not-json");
-  }
-  if (!record(said)) throw new Refused("not-json");
+  const said = object(text, "not-json");
   const { data, sig } = said;
   const fits = record(data) && record(data.hdr) && record(data.msg) && record(sig) && typeof sig.sigvl === "string";
   if (!fits) throw new Refused("not-vds-nc");
@@ -45,36 +37,66 @@ function parse(text) {
   return { algorithm: sig.alg, certificate, signature, header: data.hdr, message: data.msg, signed };
 }
 
-function record(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Return canonical JSON (RFC 8785): numbers and texts are written as JavaScript does, names in order. */
 function canonical(value) {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value === "number" && !Number.isFinite(value)) throw new Refused("not-canonical");
   if (!record(value)) return JSON.stringify(value);
   const members = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
   return `{${members.join(",")}}`;
 }
 
 async function judge(stages, seal, lists, now) {
-  const known = ALGORITHMS.includes(seal.algorithm);
+  const known = ALGORITHMS.has(seal.algorithm);
   stages.set("algorithm", known ? "ok" : "unsupported-algorithm");
-  const listed = lists.signers.find((each) => each.rawData === toBase64(seal.certificate)) ?? null;
-  const fits = listed !== null && algorithm(listed.jwk) === seal.algorithm;
-  const missing = seal.certificate.length ? "unknown-signer" : "kid-missing";
-  if (known) stages.set("key", fits ? "ok" : listed ? "key-type-mismatch" : missing);
-  const signer = known && fits ? listed : null;
-  const trusted = signer !== null && (await verifies(signer.jwk, seal.signature, seal.signed));
+  const [curve, digest] = ALGORITHMS.get(seal.algorithm) ?? [];
+  const [key, signer] = known ? await select(seal, curve, lists) : ["not-reached", null];
+  stages.set("key", key);
+  const trusted = signer !== null && (await x509.signed(signer.certificate, digest, seal.signature, seal.signed));
   if (signer) stages.set("signature", trusted ? "ok" : "bad-signature");
   stages.set("claims", "not-applicable"); // a seal says neither when it was made nor until when it is valid
-  const kind = KINDS[seal.header.t];
+  const kind = KINDS.get(seal.header.t);
   const country = typeof seal.header.is === "string" ? seal.header.is : "";
   const identifiers = typeof seal.message.uvci === "string" ? [seal.message.uvci] : [];
   stages.set("signer-validity", signerValidity(signer, null, now));
-  stages.set("key-usage", keyUsage(signer, kind ? [kind] : null));
+  stages.set("key-usage", signer && !signer.appointed ? "wrong-key-usage" : keyUsage(signer, kind ? [kind] : null));
   stages.set("revocation", lists.revoked(await hashes(country, identifiers, seal.signature, "ES256")) ? "revoked" : "ok");
   stages.set("content", kind ? "ok" : "no-certificate");
   stages.set("rules", lists.rules.length ? "not-applicable" : "not-checked");
   return stages.verification({ format: "vds-nc", content: seal.message, issuer: country || null, trusted });
+}
+
+/** Return the code of the stage of the key, and the signer {certificate, notBefore, notAfter, kinds, appointed} or null. */
+async function select(seal, curve, lists) {
+  if (!seal.certificate.length) return ["kid-missing", null];
+  let certificate;
+  try {
+    certificate = x509.read(seal.certificate);
+  } catch (error) {
+    if (error instanceof Refused) return [error.code, null];
+    throw error;
+  }
+  if (!certificate.type) return ["unreadable-key", null];
+  const listed = lists.signers.find((each) => each.rawData === toBase64(seal.certificate));
+  // Who is on the list was chosen by name: nobody else needs to have appointed it.
+  const [code, signer] = listed ? ["ok", { ...listed, certificate, appointed: true }] : await vouched(certificate, lists.authorities);
+  if (signer && certificate.curve !== curve) return ["key-type-mismatch", null];
+  return [code, signer];
+}
+
+/** Return the signer whose `certificate` a listed authority of its country issued: it lasts no longer than that authority. */
+async function vouched(certificate, authorities) {
+  const above = [];
+  let open = false;
+  for (const each of authorities.filter(({ country }) => country === certificate.country)) {
+    const issued = await x509.issued(certificate, x509.read(fromBase64(each.rawData)));
+    if (issued) above.push(each);
+    open ||= issued === null;
+  }
+  if (!above.length) return [open ? "unreadable-authority" : "unknown-signer", null];
+  const longest = above.reduce((one, other) => (other.notAfter > one.notAfter ? other : one));
+  const { kinds, appointed } = certificate;
+  const notBefore = Math.max(certificate.notBefore, longest.notBefore);
+  const notAfter = Math.min(certificate.notAfter, longest.notAfter);
+  return ["ok", { certificate, kinds, appointed, notBefore, notAfter }];
 }

@@ -92,6 +92,12 @@ const TEXTS = {
   "unsupported-algorithm": ["Thuật toán ký không được chấp nhận.", "The signature algorithm is not accepted."],
   "kid-missing": ["Chứng nhận không nêu khóa đã ký.", "The certificate does not say which key signed it."],
   "unknown-signer": ["Nơi ký không có trong danh sách tin cậy.", "The signer is not on the trust list."],
+  "unreadable-authority": [
+    "Trình duyệt này không đọc được khóa của cơ quan bảo chứng nơi ký: hãy kiểm tra bằng chương trình trên máy tính.",
+    "This browser cannot read the key of the authority that vouches for the signer: verify it with the program for computers.",
+  ],
+  "not-a-certificate": ["Chứng thư của nơi ký trong mã bị hỏng.", "The signer's certificate inside the code is damaged."],
+  "unreadable-key": ["Không đọc được khóa của nơi ký.", "The signer's key cannot be read."],
   "key-type-mismatch": ["Khóa không hợp với thuật toán.", "The key does not fit the algorithm."],
   "bad-signature": [
     "Chữ ký sai: chứng nhận đã bị sửa hoặc là giả.",
