@@ -14,7 +14,7 @@ from fhir_server.fhirpath import calls, conversions, functions, truths
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.calls import Evaluate, Function
 from fhir_server.fhirpath.durations import Duration, moved
-from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean
+from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import (
     Binary,
@@ -201,9 +201,11 @@ def _choice(properties: frozenset[str]) -> Callable[[Values], Values]:
                 for name in value if len(value) < len(every) else every & value.keys():
                     if name not in every:
                         continue
+                    if value[name] is None:
+                        continue
                     if name[0] != "_":
                         found.append(value[name])
-                    elif name[1:] not in value and type(value[name]) is dict:
+                    elif value.get(name[1:]) is None and type(value[name]) is dict:
                         found.append(Bare(value[name]))
         return found
 
@@ -389,7 +391,11 @@ def _iteration(name: str, criterion: Node, names: Names) -> Function:
     if name == "select":
         projection = _node(criterion, names)
         return lambda values, this, around: [found for value in values for found in projection([value], around)]
-    test = truths.test(criterion, names, _node)
+    holds = _node(criterion, names)
+
+    def test(value: Any, around: Around) -> bool:
+        return logical(holds([value], around)) is True
+
     if name == "where":
         return lambda values, this, around: [value for value in values if test(value, around)]
     decide = all if name == "all" else any

@@ -5,7 +5,7 @@ https://hl7.org/fhirpath/N1/#functions · https://hl7.org/fhirpath/N1/#operation
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import add, mul, sub
 from typing import Any, Final, NamedTuple, TypeGuard
@@ -18,6 +18,7 @@ EMPTY: Final[Values] = []
 TEMPORAL: Final = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(\.\d+)?)?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 ).fullmatch
+WESTMOST, EASTMOST = timedelta(hours=-12), timedelta(hours=14)  # of Universal Time
 INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}").fullmatch
 
 
@@ -82,7 +83,7 @@ def order(left: Values, right: Values) -> int | None:
         return None
     one, other = left[0], right[0]
     if isinstance(one, str) and isinstance(other, str):
-        if not _written_alike(one, other) and _like_a_date(one) and _like_a_date(other):
+        if not _written_alike(one, other) and like_a_date(one) and like_a_date(other):
             moments = TEMPORAL(one), TEMPORAL(other)
             if moments[0] and moments[1]:
                 return _chronology(moments[0], moments[1])
@@ -92,7 +93,7 @@ def order(left: Values, right: Values) -> int | None:
     return None
 
 
-def _like_a_date(text: str) -> bool:
+def like_a_date(text: str) -> bool:
     """Return whether TEMPORAL is worth asking: the year is all there is, or a hyphen follows it."""
     return len(text) == 4 or text[4:5] == "-"
 
@@ -101,7 +102,13 @@ def _written_alike(one: str, other: str) -> bool:
     """Return whether two texts, also when they are dates or times, come in the order of their characters."""
     if len(one) == len(other):
         return len(one) <= 10 or one[19:] == other[19:] != ""  # to the second, and at the same offset
-    return min(len(one), len(other)) == 10 and one[:10] != other[:10]  # a date and a time, on different days
+    # a date and a time, on different days
+    return min(len(one), len(other)) == 10 and one[:10] != other[:10] and not (_universal(one) or _universal(other))
+
+
+def _universal(text: str) -> bool:
+    """Return whether a time is written without saying where: as Universal Time."""
+    return text[-1] == "Z" or text[-6:] in ("+00:00", "-00:00")
 
 
 def is_number(value: Any) -> TypeGuard[int | Decimal]:
@@ -113,10 +120,15 @@ def _chronology(one: re.Match[str], other: re.Match[str]) -> int | None:
     """Compare two dates or times to the precision that both have (§6.2.1); None when that does not decide.
 
     Seconds and what is behind their point are one precision. Nobody knows how a time without an offset lies to one
-    that has it.
+    that has it, nor which day it was where a time was written as Universal Time; another offset tells the place.
     """
     if one.group(4) and other.group(4) and (one.group(8) is None) != (other.group(8) is None):
         return None
+    if one.group(4) and not other.group(4) and _universal(one.group()):
+        return _on_a_day(one, other.groups()[:3])
+    if other.group(4) and not one.group(4) and _universal(other.group()):
+        found = _on_a_day(other, one.groups()[:3])
+        return None if found is None else -found
     if one.group(8) and other.group(8):
         moments = _moment(one), _moment(other)
         if moments[0] is not None and moments[1] is not None:
@@ -128,6 +140,24 @@ def _chronology(one: re.Match[str], other: re.Match[str]) -> int | None:
             return 1 if mine > yours else -1
     parts = Decimal(one.group(7) or 0), Decimal(other.group(7) or 0)
     return (parts[0] > parts[1]) - (parts[0] < parts[1])
+
+
+def _on_a_day(time: re.Match[str], date: tuple[str | Any, ...]) -> int | None:
+    """Compare a time that does not say where it was with a date: None when the place decides.
+
+    Half a day earlier it is at the places farthest west, fourteen hours later at those farthest east.
+    """
+    moment = _moment(time)
+    wanted = tuple(int(part) for part in date if part is not None)
+    if moment is None:
+        return None
+    try:
+        ends = [(moment + shift).timetuple()[: len(wanted)] for shift in (WESTMOST, EASTMOST)]
+    except OverflowError:
+        return None
+    if ends[0] > wanted:
+        return 1
+    return -1 if ends[1] < wanted else None
 
 
 def _moment(match: re.Match[str]) -> datetime | None:

@@ -1,99 +1,419 @@
-"""Whether an expression holds of one item: the usual shapes of constraints, decided without making collections.
+"""Whether an expression holds of one item: the usual shapes of constraints, written as one function.
 
 https://hl7.org/fhirpath/N1/#boolean-logic · https://hl7.org/fhirpath/N1/#filtering-and-projection
 
-Each shape yields what the general closures of `evaluation` yield; every other shape is left to them.
+Each shape yields what the general closures of `evaluation` yield; every other shape, and every item that does not fit
+one, is left to them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from fhir_server.fhirpath import calls, functions, scalars
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.calls import Evaluate, Truth
-from fhir_server.fhirpath.functions import EMPTY, Bare, Values, logical
+from fhir_server.fhirpath.code import Code
+from fhir_server.fhirpath.functions import Bare, logical
 from fhir_server.fhirpath.names import Names
-from fhir_server.fhirpath.scalars import UNSURE, Scalar, plain
-from fhir_server.fhirpath.syntax import Binary, Call, Literal, Member, Node, Step, This
+from fhir_server.fhirpath.scalars import Scalar, Value, Ways, plain
+from fhir_server.fhirpath.syntax import Binary, Call, Literal, Member, Node, Step, This, Variable
 
 Test = Callable[[Any, Around], bool]
 General = Callable[[Node, Names], Evaluate]  # the compiler of everything
+Body = Callable[[str], None]  # writes what is done with an item, which is in that variable
 
-# Functions of a text and a constant one: the constant → whether it is so of a text
-TEXTUAL: Mapping[str, Callable[[str], Callable[[str], bool]]] = {
-    "contains": lambda part: lambda text: part in text,
-    "startsWith": lambda part: lambda text: text.startswith(part),
-    "endsWith": lambda part: lambda text: text.endswith(part),
-    "matches": lambda part: _search(part),
+# Functions of a text and a constant one → the condition, of the text and of what is made of the constant
+TEXTUAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "contains": ("{part} in {text}", str),
+    "startsWith": ("{text}.startswith({part})", str),
+    "endsWith": ("{text}.endswith({part})", str),
+    "matches": ("{part}({text}) is not None", functions.anchored),
 }
+COMPARISONS: Final = frozenset({"=", "!=", *calls.ORDERS})
+PRESENT: Final = frozenset({bool, dict, int, str})  # types of what is there
+BESIDE: Final = (Member("extension"), Member("id"))  # of a primitive they lie beside it
 
-PRESENT = frozenset({bool, dict, int, str})  # types of what is there
-WITH_EXTRAS = (
-    Member("extension"),
-    Member("id"),
-)  # of a primitive they lie beside it, which is for the general compiler
+
+class Truth3(NamedTuple):
+    """A variable that holds true, false or, when it is not `sure`, None."""
+
+    name: str
+    sure: bool = False
 
 
 def compile(node: Node, names: Names, general: General) -> Truth:
     """Return the truth value of `node` on an item, as `logical` of its collection; raise Unsupported as `general`."""
-    match node:
-        case Binary("and" | "or" | "implies" as operator, left, right):
-            return calls.connective(operator, compile(left, names, general), compile(right, names, general))
-        case Binary("=" | "!=" | "<" | ">" | "<=" | ">=") if (
-            comparison := _compared(node, names, general)
-        ) is not None:
-            return comparison
-        case Literal(bool() as value):
-            return lambda item, around: value
-        case Call("iif", (condition, then, otherwise)):
-            return _iif(*(compile(part, names, general) for part in (condition, then, otherwise)))
-        case Call(name, (Literal(str(part)),)) if name in TEXTUAL:
-            return _textual(name, part, _scalar(This(), names, general), general(node, names))
-        case Step(source, Call(name, (Literal(str(part)),))) if name in TEXTUAL:
-            return _textual(name, part, _scalar(source, names, general), general(node, names))
-        case Step(source, Call("not", ())):
-            return _not(compile(source, names, general))
-        case Step(source, Call("exists" | "empty" | "all" as name, arguments)) if len(arguments) <= 1:
-            return _some(name, source, arguments, names, general)
-        case _:
-            pass
-    evaluate = general(node, names)
-    return lambda item, around: logical(evaluate([item], around))
-
-
-def _compared(node: Binary, names: Names, general: General) -> Truth | None:
-    """Compile a comparison; None where only the general closures can."""
-    operator, left, right = node
-    wanted = right.value if isinstance(right, Literal) else None
-    moment = isinstance(wanted, str) and functions.TEMPORAL(wanted)  # which is written in several ways
-    if operator in ("=", "!=") and not moment and (isinstance(wanted, str) or wanted is True or wanted is False):
-        holds = _equals(left, wanted, names, general)
-        return holds if operator == "=" else _not(holds)
-    if operator == "!=":
-        return None
-    one, other = (_scalar(side, names, general) for side in (left, right))
-    if one is not None and other is not None:
-        return _scalars(operator, one, other, general(node, names))
-    if operator == "=":
-        return None
-    return _comparison(operator, values(left, names, general), values(right, names, general))
+    writer = _Writer(names, general)
+    return writer.code.function(writer.truth(node, "item").name)
 
 
 def test(criterion: Node, names: Names, general: General) -> Test:
     """Return whether an item makes `criterion` true; a criterion that is empty does not."""
-    among = _among(criterion)
-    if among is not None and plain(among[0], names):
-        return _one_of(*among)
-    match criterion:
-        case Binary("or", left, right):
-            one, other = test(left, names, general), test(right, names, general)
-            return lambda item, around: one(item, around) or other(item, around)
-        case Binary("and", left, right):
-            one, other = test(left, names, general), test(right, names, general)
-            return lambda item, around: one(item, around) and other(item, around)
-        case _:
-            holds = compile(criterion, names, general)
-            return lambda item, around: holds(item, around) is True
+    writer = _Writer(names, general)
+    return writer.code.function(writer.test(criterion, "item"))
+
+
+class _Writer:
+    """Writes one function."""
+
+    def __init__(self, names: Names, general: General):
+        self.code = Code()
+        self._names = names
+        self._general = general
+
+    def truth(self, node: Node, item: str) -> Truth3:
+        """Write how the truth value of `node` on `item` is found."""
+        match node:
+            case Binary("and" | "or" | "implies" as operator, left, right):
+                return self._connective(operator, left, right, item)
+            case Binary(operator) if operator in COMPARISONS:
+                return self._comparison(node, item)
+            case Literal(bool() as value):
+                return Truth3(str(value), True)
+            case Call("iif", (condition, then, otherwise)):
+                return self._iif(condition, then, otherwise, item)
+            case Call(name, (Literal(str(part)),)) if name in TEXTUAL:
+                return self._textual(node, This(), name, part, item)
+            case Step(source, Call(name, (Literal(str(part)),))) if name in TEXTUAL:
+                return self._textual(node, source, name, part, item)
+            case Step(source, Call("not", ())):
+                return self._not(self.truth(source, item))
+            case Step(source, Call("hasValue", ())) if (single := self._scalar(source)) is not None:
+                return self._has_value(node, single, item)
+            case Step(source, Call("exists" | "empty" | "all" as name, arguments)) if len(arguments) <= 1:
+                return self._some(name, source, arguments, item)
+            case _:
+                return self._left(node, item)
+
+    def _left(self, node: Node, item: str) -> Truth3:
+        """Leave `node` to the general closures."""
+        found = self.code.name()
+        self.code.line(f"{found} = {self._slow(node)}({item}, around)")
+        return Truth3(found)
+
+    def _slow(self, node: Node) -> str:
+        evaluate = self._general(node, self._names)
+
+        def slow(item: Any, around: Around) -> bool | None:
+            return logical(evaluate([item], around))
+
+        return self.code.constant(slow)
+
+    def _not(self, truth: Truth3) -> Truth3:
+        found = self.code.name()
+        negation = f"not {truth.name}"
+        self.code.line(f"{found} = {negation if truth.sure else f'None if {truth.name} is None else {negation}'}")
+        return Truth3(found, truth.sure)
+
+    def _connective(self, operator: str, left: Node, right: Node, item: str) -> Truth3:
+        """Write three-valued logic (§6.5); the right side is not evaluated when the left one decides."""
+        code, found = self.code, self.code.name()
+        decides, result = {"and": ("False", "False"), "or": ("True", "True"), "implies": ("False", "True")}[operator]
+        one = self.truth(left, item)
+        with code.block(f"if {one.name} is {decides}:"):
+            code.line(f"{found} = {result}")
+        with code.block("else:"):
+            other = self.truth(right, item)
+            if one.sure:
+                code.line(f"{found} = {other.name}")
+            else:
+                open = "None" if operator == "and" else "False"
+                neither = f"{one.name} is None" if other.sure else f"{one.name} is None or {other.name} is None"
+                rest = {"and": "True", "or": open, "implies": open}[operator]
+                code.line(f"{found} = {result} if {other.name} is {result} else None if {neither} else {rest}")
+        return Truth3(found, one.sure and other.sure)
+
+    def _iif(self, condition: Node, then: Node, otherwise: Node, item: str) -> Truth3:
+        code, found = self.code, self.code.name()
+        holds = self.truth(condition, item).name
+        sure = True
+        for head, node in ((f"if {holds} is True:", then), ("else:", otherwise)):
+            with code.block(head):
+                truth = self.truth(node, item)
+                code.line(f"{found} = {truth.name}")
+                sure &= truth.sure
+        return Truth3(found, sure)
+
+    def _scalar(self, node: Node) -> Scalar | None:
+        def holds(condition: Node) -> Callable[[Code, str], str]:
+            return lambda code, item: self.truth(condition, item).name
+
+        return scalars.compile(node, self._names, holds)
+
+    def _single(self, node: Node, item: str, write: Callable[[str, Ways], None]) -> Truth3:
+        """Write what needs single values, between the ways out of it."""
+        code, found = self.code, self.code.name()
+        with code.block("while True:"):  # once
+            slow = (f"{found} = {self._slow(node)}({item}, around)", "break")
+            write(found, Ways((f"{found} = None", "break"), slow))
+            code.line("break")
+        return Truth3(found)
+
+    def _textual(self, node: Node, source: Node, name: str, part: str, item: str) -> Truth3:
+        """Write `contains`, `matches` and their like of one text; `general` has refused what is no expression."""
+        scalar = self._scalar(source)
+        if scalar is None:
+            return self._left(node, item)
+        found_in: Scalar = scalar
+        condition, made = TEXTUAL[name]
+
+        def write(found: str, ways: Ways) -> None:
+            text = found_in(self.code, item, ways).name
+            told = condition.format(part=self.code.constant(made(part)), text=text)
+            self.code.line(f"{found} = {told} if type({text}) is str else None")
+
+        self._general(node, self._names)  # before anything is made of the constant
+        return self._single(node, item, write)
+
+    def _has_value(self, node: Node, scalar: Scalar, item: str) -> Truth3:
+        def write(found: str, ways: Ways) -> None:
+            scalar(self.code, item, Ways((f"{found} = False", "break"), ways.unsure))
+            self.code.line(f"{found} = True")
+
+        return Truth3(self._single(node, item, write).name, True)
+
+    def _comparison(self, node: Binary, item: str) -> Truth3:
+        operator, left, right = node
+        wanted = right.value if isinstance(right, Literal) else None
+        moment = isinstance(wanted, str) and functions.TEMPORAL(wanted)  # which is written in several ways
+        if operator in ("=", "!=") and not moment and (isinstance(wanted, str) or wanted is True or wanted is False):
+            equal = self._equals(left, wanted, item)
+            return equal if operator == "=" else self._not(equal)
+        one, other = self._scalar(left), self._scalar(right)
+        if operator == "!=" or (operator == "=" and (one is None or other is None)):
+            return self._left(node, item)
+        if one is None or other is None:
+            found = self.code.name()
+            self._ordered_all(found, operator, self._collected(left, item), self._collected(right, item))
+            return Truth3(found)
+        first, second = one, other
+
+        def write(found: str, ways: Ways) -> None:
+            sides = first(self.code, item, ways), second(self.code, item, ways)
+            if operator == "=":
+                self._same(found, *sides)
+            else:
+                self._ordered(found, operator, wanted, *sides)
+
+        return self._single(node, item, write)
+
+    def _same(self, found: str, one: Value, other: Value) -> None:
+        left, right = one.name, other.name
+        if one.kind is other.kind is int:
+            self.code.line(f"{found} = {left} == {right}")
+        else:
+            self.code.line(f"{found} = {self.code.constant(functions.equal)}([{left}], [{right}])")
+
+    def _ordered(self, found: str, operator: str, wanted: Any, one: Value, other: Value) -> None:
+        code, left, right = self.code, one.name, other.name
+        told = f"{left} {operator} {right}"
+        if one.kind is other.kind is int:
+            code.line(f"{found} = {told}")
+            return
+        as_texts = f"type({left}) is str is type({right})"
+        if not (isinstance(wanted, str) and not functions.like_a_date(wanted)):
+            as_texts += f" and len({left}) == len({right}) <= 10"  # dates of one precision
+        with code.block(f"if {as_texts}:"):
+            code.line(f"{found} = {told}")
+        with code.block("else:"):
+            self._ordered_all(found, operator, f"[{left}]", f"[{right}]")
+
+    def _ordered_all(self, found: str, operator: str, left: str, right: str) -> None:
+        orders = self.code.constant(calls.ORDERS[operator])
+        self.code.line(f"{found} = {self.code.constant(functions.order)}({left}, {right})")
+        self.code.line(f"{found} = None if {found} is None else {found} in {orders}")
+
+    def _equals(self, left: Node, wanted: str | bool, item: str) -> Truth3:
+        """Write `path = 'text'` and `path = true`."""
+        code, text = self.code, self.code.literal(wanted)
+        kind = type(wanted).__name__
+        scalar = self._scalar(left)
+        if scalar is None:
+            return self._equals_all(left, wanted, item)
+        single: Scalar = scalar
+
+        def write(found: str, ways: Ways) -> None:
+            value = single(code, item, ways)
+            if value.kind is None:
+                with code.block(f"if type({value.name}) is not {kind}:"):
+                    code.line(*ways.unsure)
+            code.line(f"{found} = {value.name} == {text}")
+
+        return self._single(Binary("=", left, Literal(wanted)), item, write)
+
+    def _equals_all(self, left: Node, wanted: str | bool, item: str) -> Truth3:
+        code, found = self.code, self.code.name()
+        every = self._collected(left, item)
+        if isinstance(wanted, bool):
+            code.line(f"{found} = {code.constant(functions.equal)}({every}, [{wanted}])")
+        else:
+            nothing = f"not {every} or type({every}[0]) is {code.constant(Bare)}"
+            code.line(f"{found} = None if {nothing} else {every} == [{code.constant(wanted)}]")
+        return Truth3(found)
+
+    def _collected(self, node: Node, item: str) -> str:
+        """Write the collection that `node` leads to."""
+        code, every = self.code, self.code.name()
+        code.line(f"{every} = []")
+        self._each(node, item, lambda one: code.line(f"{every}.append({one})"), None)
+        return every
+
+    def _some(self, name: str, source: Node, arguments: tuple[Node, ...], item: str) -> Truth3:
+        """Write `exists()`, `exists(criterion)`, `empty()` and `all(criterion)`."""
+        if name == "empty" and arguments:
+            return self._left(Step(source, Call(name, arguments)), item)
+        code, found = self.code, self.code.name()
+        if not arguments and isinstance(source, Member) and plain(source.name, self._names):
+            return self._there(source, name, item)
+        if name == "all" and not arguments:
+            return self._left(Step(source, Call(name, arguments)), item)
+        decided = name != "exists"  # what is found until the deciding item comes
+        code.line(f"{found} = {decided}")
+
+        def decide(one: str) -> None:
+            head = None
+            if arguments:
+                head = f"if {'not ' if name == 'all' else ''}{self.test(arguments[0], one)}:"
+            with code.block(head or "if True:"):
+                code.line(f"{found} = {not decided}", "break")
+
+        with code.block("while True:"):  # once
+            self._each(source, item, decide, f"if {'not ' if decided else ''}{found}:")
+            code.line("break")
+        return Truth3(found, True)
+
+    def _there(self, source: Member, name: str, item: str) -> Truth3:
+        code, found = self.code, self.code.name()
+        code.line(f"{found} = {item}.get({code.constant(source.name)}) if type({item}) is dict else ()")
+        several = f"type({found}) is list and {found} and {found}[0] is not None"
+        with code.block(f"if type({found}) in {code.constant(PRESENT)} or ({several}):"):
+            code.line(f"{found} = {name == 'exists'}")
+        with code.block(f"elif {found} is None and {code.constant('_' + source.name)} not in {item}:"):
+            code.line(f"{found} = {name != 'exists'}")
+        with code.block("else:"):
+            code.line(f"{found} = {self._slow(Step(source, Call(name, ())))}({item}, around)")
+        return Truth3(found, True)
+
+    def test(self, criterion: Node, item: str) -> str:
+        """Write whether `criterion` is true of `item`; empty is not."""
+        among = _among(criterion)
+        if among is not None and plain(among[0], self._names):
+            return self._one_of(*among, item)
+        code = self.code
+        match criterion:
+            case Binary("or" | "and" as operator, left, right):
+                found = code.name()
+                code.line(f"{found} = {self.test(left, item)}")
+                with code.block(f"if {'not ' if operator == 'or' else ''}{found}:"):
+                    code.line(f"{found} = {self.test(right, item)}")
+                return found
+            case _:
+                truth = self.truth(criterion, item)
+                return truth.name if truth.sure else f"({truth.name} is True)"
+
+    def _one_of(self, name: str, texts: frozenset[str], item: str) -> str:
+        """Write whether member `name` of `item` is one of `texts`."""
+        code, value = self.code, self.code.name()
+        code.line(f"{value} = {item}.get({code.constant(name)}) if type({item}) is dict else None")
+        with code.block(f"if type({value}) is list and len({value}) == 1:"):
+            code.line(f"{value} = {value}[0]")
+        told = f"== {code.constant(*texts)}" if len(texts) == 1 else f"in {code.constant(texts)}"
+        return f"(type({value}) is str and {value} {told})"
+
+    def _each(self, node: Node, item: str, body: Body, enough: str | None) -> None:
+        """Write `body` for each item that `node` leads to; after those within others, `enough` asks whether to end."""
+        match node:
+            case This():
+                body(item)
+            case Call("where", (criterion,)):
+                with self.code.block(f"if {self.test(criterion, item)}:"):
+                    body(item)
+            case Step(source, Call("where", (criterion,))):
+                self._each(source, item, lambda one: self._each(Call("where", (criterion,)), one, body, enough), enough)
+            case Step(Variable("resource"), Member(name) as then) if name not in self._names.resources:
+                self._children(then, "around.resource", body, enough)
+            case Member(name) if name not in self._names.resources:
+                self._children(node, item, body, enough)
+            case Step(source, Member(name) as then) if name not in self._names.resources and not _beside(node):
+                self._each(source, item, lambda one: self._children(then, one, body, enough), enough)
+            case Step(Member(name), Call("ofType" | "as", (Member(kind),))) if name in self._names.choices:
+                chosen = [key for key, type in self._names.choices[name].items() if type == kind]
+                self._property(chosen[0] if len(chosen) == 1 else None, node, item, body, enough)
+            case Step(source, Call("resolve", ())):
+                links = self._collected(source, item)
+                resolve = f"{self.code.constant(calls.resolve)}({links}, [{item}], around)"
+                self._loop(f"{resolve} if {links} else ()", body, enough)
+            case _:
+                self._loop(f"{self._found(node)}([{item}], around)", body, enough)
+
+    def _found(self, node: Node) -> str:
+        return self.code.constant(self._general(node, self._names))
+
+    def _loop(self, values: str, body: Body, enough: str | None) -> None:
+        one = self.code.name()
+        with self.code.block(f"for {one} in {values}:"):
+            body(one)
+        if enough is not None:
+            with self.code.block(enough):
+                self.code.line("break")
+
+    def _children(self, member: Member, item: str, body: Body, enough: str | None) -> None:
+        """Write the step to a child, of whatever number."""
+        if member.name not in self._names.choices:
+            self._property(member.name, member, item, body, enough)
+            return
+        code, every = self.code, self.code.name()
+        given = code.constant(member.name), code.constant(frozenset(self._names.choices[member.name]))
+        code.line(f"{every} = {code.constant(_choice)}({item}, {', '.join(given)})")
+        with code.block(f"if {every} is None:"):
+            code.line(f"{every} = {self._found(member)}([{item}], around)")
+        self._loop(every, body, enough)
+
+    def _property(self, name: str | None, node: Node, item: str, body: Body, enough: str | None) -> None:
+        """Write the step of `node` to what property `name` holds."""
+        slow = f"{self._found(node)}([{item}], around)"
+        if name is None:
+            self._loop(slow, body, enough)
+            return
+        code, value, kind, every = self.code, *(self.code.name() for _ in range(3))
+        code.line(f"{value} = {item}.get({code.constant(name)}) if type({item}) is dict else ()")
+        code.line(f"{kind} = type({value})")
+        with code.block(f"if {kind} in {code.constant(PRESENT)}:"):
+            code.line(f"{every} = ({value},)")
+        if isinstance(node, Member):  # a choice does not repeat
+            with code.block(f"elif {kind} is list and None not in {value}:"):
+                code.line(f"{every} = {value}")
+        with code.block(f"elif {value} is None and {code.constant('_' + name)} not in {item}:"):
+            code.line(f"{every} = ()")
+        with code.block("else:"):
+            code.line(f"{every} = {slow}")
+        self._loop(every, body, enough)
+
+
+def _choice(item: Any, name: str, properties: frozenset[str]) -> tuple[Any, ...] | None:
+    """Return the value of a choice, or of a member of the same name, as an object usually has it; None: look closer."""
+    if type(item) is not dict:
+        return None
+    if name in item:
+        return (item[name],) if type(item[name]) in PRESENT else None
+    if len(item) > 4:
+        return None
+    found: tuple[Any, ...] = ()
+    for name, value in item.items():
+        if name in properties:
+            if found or type(value) not in PRESENT:
+                return None
+            found = (value,)
+        elif name[0] == "_":
+            return None
+    return found
+
+
+def _beside(node: Step) -> bool:
+    """Return whether `node` may lead from a primitive to what lies beside it."""
+    return node.then in BESIDE and (
+        isinstance(node.source, Member) or (isinstance(node.source, Step) and isinstance(node.source.then, Member))
+    )
 
 
 def _among(criterion: Node) -> tuple[str, frozenset[str]] | None:
@@ -106,197 +426,3 @@ def _among(criterion: Node) -> tuple[str, frozenset[str]] | None:
             return (one[0], one[1] | other[1]) if one and other and one[0] == other[0] else None
         case _:
             return None
-
-
-def _one_of(name: str, texts: frozenset[str]) -> Test:
-    """Return whether member `name` of an item is one of `texts`."""
-
-    def among(item: Any, around: Around) -> bool:
-        value = item.get(name) if type(item) is dict else None
-        if type(value) is list and len(value) == 1:
-            value = value[0]
-        return type(value) is str and value in texts
-
-    return among
-
-
-def values(node: Node, names: Names, general: General) -> Callable[[Any, Around], Values]:
-    """Return the collection that `node` leads to from one item."""
-    match node:
-        case Call("where", (criterion,)):
-            keep = test(criterion, names, general)
-            return lambda item, around: [item] if keep(item, around) else EMPTY
-        case Step(source, Call("where", (criterion,))):
-            return _filtered(values(source, names, general), criterion, names, general)
-        case Step(source, Call("resolve", ())):
-            links = values(source, names, general)
-            return lambda item, around: (
-                calls.resolve(found, [item], around) if (found := links(item, around)) else EMPTY
-            )
-        case Member(name) if plain(name, names):
-            return _member(name, general(node, names))
-        case Step(source, Member() as then) if then not in WITH_EXTRAS:
-            before, child = values(source, names, general), general(then, names)
-            return lambda item, around: child(found, around) if (found := before(item, around)) else EMPTY
-        case _:
-            evaluate = general(node, names)
-            return lambda item, around: evaluate([item], around)
-
-
-def _member(name: str, every: Evaluate) -> Callable[[Any, Around], Values]:
-    def child(item: Any, around: Around) -> Values:
-        if type(item) is dict:
-            value = item.get(name)
-            if type(value) is str or type(value) is dict:
-                return [value]
-            if value is None and "_" + name not in item:
-                return EMPTY
-        return every([item], around)
-
-    return child
-
-
-def _filtered(
-    source: Callable[[Any, Around], Values], criterion: Node, names: Names, general: General
-) -> Callable[[Any, Around], Values]:
-    match criterion:
-        case Binary("=", Member(name), Literal(str(text))) if plain(name, names) and not functions.timed(text):
-            return lambda item, around: [
-                one
-                for one in source(item, around)
-                if type(one) is dict and ((value := one.get(name)) == text or (type(value) is list and value == [text]))
-            ]
-        case _:
-            keep = test(criterion, names, general)
-            return lambda item, around: [one for one in source(item, around) if keep(one, around)]
-
-
-def _some(name: str, source: Node, arguments: tuple[Node, ...], names: Names, general: General) -> Truth:
-    """Compile `exists()`, `exists(criterion)`, `empty()` and `all(criterion)`."""
-    match name, arguments:
-        case "exists", (criterion,):
-            return _any(source, criterion, names, general)
-        case "exists" | "empty", ():
-            there = _there(source, names, general)
-            return there if name == "exists" else lambda item, around: not there(item, around)
-        case "all", (criterion,):
-            found = values(source, names, general)
-            holds = test(criterion, names, general)
-            return lambda item, around: all(holds(one, around) for one in found(item, around))
-        case _:
-            evaluate = general(Step(source, Call(name, arguments)), names)
-            return lambda item, around: logical(evaluate([item], around))
-
-
-def _there(source: Node, names: Names, general: General) -> Test:
-    """Return whether `source` leads to anything."""
-    match source:
-        case Call("where", (criterion,)):
-            return test(criterion, names, general)
-        case Step(before, Call("where", (criterion,))):
-            return _any(before, criterion, names, general)
-        case Member(name) if plain(name, names):
-            return _has(name, general(source, names))
-        case _:
-            found = values(source, names, general)
-            return lambda item, around: bool(found(item, around))
-
-
-def _has(name: str, every: Evaluate) -> Test:
-    def has(item: Any, around: Around) -> bool:
-        value = item.get(name) if type(item) is dict else None
-        return True if type(value) in PRESENT else bool(every([item], around))
-
-    return has
-
-
-def _any(source: Node, criterion: Node, names: Names, general: General) -> Test:
-    """Return whether something that `source` leads to makes `criterion` true."""
-    found, holds = values(source, names, general), test(criterion, names, general)
-
-    return lambda item, around: any(holds(one, around) for one in found(item, around))
-
-
-def _not(holds: Truth) -> Truth:
-    def negation(item: Any, around: Around) -> bool | None:
-        found = holds(item, around)
-        return None if found is None else not found
-
-    return negation
-
-
-def _equals(left: Node, wanted: str | bool, names: Names, general: General) -> Truth:
-    """Compile `path = 'text'` and `path = true`."""
-    found, expected = values(left, names, general), [wanted]
-
-    def equals(item: Any, around: Around) -> bool | None:
-        given = found(item, around)
-        if type(wanted) is bool:
-            return functions.equal(given, expected)
-        return None if not given or type(given[0]) is Bare else given == expected
-
-    if not isinstance(left, Member) or not plain(left.name, names):
-        return equals
-    name, kind = left.name, type(wanted)
-
-    def member(item: Any, around: Around) -> bool | None:
-        value = item.get(name) if type(item) is dict else None
-        return value == wanted if type(value) is kind else equals(item, around)
-
-    return member
-
-
-def _scalar(node: Node, names: Names, general: General) -> Scalar | None:
-    return scalars.compile(node, names, lambda condition: compile(condition, names, general))
-
-
-def _scalars(operator: str, one: Scalar, other: Scalar, general: Evaluate) -> Truth:
-    """Compile the comparison of two single values; `general` is asked where they are none."""
-    wanted = calls.ORDERS.get(operator, ())
-
-    def compares(item: Any, around: Around) -> bool | None:
-        left, right = one(item, around), other(item, around)
-        if left is UNSURE or right is UNSURE:
-            return logical(general([item], around))
-        if left is None or right is None:
-            return None
-        if operator == "=":
-            return functions.equal([left], [right])
-        found = functions.order([left], [right])
-        return None if found is None else found in wanted
-
-    return compares
-
-
-def _comparison(operator: str, one: Callable[[Any, Around], Values], other: Callable[[Any, Around], Values]) -> Truth:
-    wanted = calls.ORDERS[operator]
-
-    def compares(item: Any, around: Around) -> bool | None:
-        found = functions.order(one(item, around), other(item, around))
-        return None if found is None else found in wanted
-
-    return compares
-
-
-def _textual(name: str, part: str, found: Scalar | None, general: Evaluate) -> Truth:
-    """Compile `contains`, `matches` and their like of one text; `general` has refused what is no regular expression."""
-    if found is None:
-        return lambda item, around: logical(general([item], around))
-    says, value_of = TEXTUAL[name](part), found
-
-    def holds(item: Any, around: Around) -> bool | None:
-        value = value_of(item, around)
-        if type(value) is str:
-            return says(value)
-        return logical(general([item], around)) if value is UNSURE else None
-
-    return holds
-
-
-def _search(pattern: str) -> Callable[[str], bool]:
-    search = functions.anchored(pattern)
-    return lambda text: search(text) is not None
-
-
-def _iif(condition: Truth, then: Truth, otherwise: Truth) -> Truth:
-    return lambda item, around: then(item, around) if condition(item, around) is True else otherwise(item, around)

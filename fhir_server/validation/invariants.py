@@ -6,20 +6,21 @@ What a rule says of an object without any of the members that it names is known 
 then (`start.empty() or end.empty() or start <= end`), and are not evaluated for such objects at all.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from fhir_server.fhirpath import evaluation
 from fhir_server.fhirpath.around import Around
-from fhir_server.fhirpath.calls import Truth
+from fhir_server.fhirpath.calls import Evaluate, Truth
+from fhir_server.fhirpath.functions import logical
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.syntax import Call, Member, Node, This, Typed, Unsupported, Variable, parse, parts
 from fhir_server.outcome import Severity
 from fhir_server.validation.references import RELATIVE
 from fhir_server.validation.report import KeepsRule, Path, Walk
 
-__all__ = ["Check", "Rule", "Unsupported", "compile", "rule", "translated"]
+__all__ = ["Check", "Compiled", "Rule", "Unsupported", "check", "compile", "rule", "translated"]
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]
@@ -62,42 +63,87 @@ def translated(element: Json, name: str) -> str | None:
     return None
 
 
-def compile(constraint: Rule, names: Names) -> Check:
-    """Return the check of `constraint`; raise Unsupported when its expression is not of what `fhirpath` compiles."""
-    tree = parse(constraint.expression)
-    holds = evaluation.truth(tree, names)
-    key, severity, en, vi, _, profile, advice = constraint
-    # R4's own rules forget that a path may be empty (bdl-8: no fullUrl); a profile's rule has to be true.
-    broken = (False,) if profile is None else (False, None)
-    counts = "matches(" in constraint.expression  # then it helps to hear how long the value is
-    idle = _idle(tree, holds, names, broken)
+class Compiled:
+    """A rule that is ready to be asked."""
 
+    __slots__ = ("_names", "_tree", "alone", "broken", "holds", "idle", "said")
+
+    def __init__(self, said: Rule, tree: Node, names: Names, broken: tuple[bool | None, ...]):
+        self.said = said
+        self.broken = broken  # the answers that break it
+        self.idle: frozenset[str] | None = None  # the members without which it holds; None: that cannot be said
+        self.alone: Check | None = None  # what is to be asked instead of `holds`, which is not all
+
+        self._tree, self._names = tree, names
+        self.holds: Truth = self._first
+
+    def _first(self, value: Any, around: Around) -> bool | None:
+        self.holds = evaluation.truth(self._tree, self._names)  # not before: many rules of R4 are never asked
+        return self.holds(value, around)
+
+
+def compile(constraint: Rule, names: Names) -> Compiled:
+    """Return `constraint` compiled; raise Unsupported when its expression is not of what `fhirpath` compiles."""
+    tree = parse(constraint.expression)
+    general = evaluation.compile(tree, names)
+    # R4's own rules forget that a path may be empty (bdl-8: no fullUrl); a profile's rule has to be true.
+    broken = (False,) if constraint.profile is None else (False, None)
+    compiled = Compiled(constraint, tree, names, broken)
     if _follows_references(tree):
-        return _following(constraint, holds, broken)
+        compiled.alone = _following(compiled)
+        return compiled
+    compiled.idle = _idle(tree, general, names, broken)
     beyond, dated = _looks_beyond(tree)
+    if beyond or dated or constraint.best_practice:
+        compiled.alone = _noted(compiled, beyond, dated)
+    return compiled
+
+
+def check(rules: Sequence[Compiled]) -> Check:
+    """Return the check of a value by all of `rules`."""
 
     def check(value: Any, path: Path, walk: Walk) -> None:
-        if idle is not None and type(value) is dict and idle.isdisjoint(value):
-            return
-        if advice and not walk.best_practice:
-            return
-        around = walk.around(value)
-        if holds(value, around) not in broken or around.unknown:
-            return
-        text = (en, vi)
-        if counts and type(value) is str:
-            text = (f"{en} (this one has {len(value)} characters)", f"{vi} (giá trị này có {len(value)} ký tự)")
-        walk.add(severity, "invariant", path, key, text, profile)
+        around: Around | None = None
+        is_object = type(value) is dict
+        for rule in rules:
+            if is_object and rule.idle is not None and rule.idle.isdisjoint(value):
+                continue
+            if rule.alone is not None:
+                rule.alone(value, path, walk)
+                around = None
+                continue
+            if around is None or around.unknown:
+                around = walk.around(value)
+            if rule.holds(value, around) in rule.broken and not around.unknown:
+                _tell(rule.said, value, path, walk)
 
-    if not beyond and not dated:
-        return check
+    return check
 
-    def told(value: Any, path: Path, walk: Walk) -> None:
+
+def _noted(rule: Compiled, beyond: bool, dated: bool) -> Check:
+    """Return the check of a rule that looks at more than its value, or that only gives advice."""
+    said = rule.said
+
+    def check(value: Any, path: Path, walk: Walk) -> None:
+        if said.best_practice and not walk.best_practice:
+            return
         walk.beyond += beyond
         walk.dated += dated
-        check(value, path, walk)
+        around = walk.around(value)
+        if rule.holds(value, around) in rule.broken and not around.unknown:
+            _tell(said, value, path, walk)
 
-    return told
+    return check
+
+
+def _tell(said: Rule, value: Any, path: Path, walk: Walk) -> None:
+    text = (said.en, said.vi)
+    if type(value) is str and "matches(" in said.expression:  # then it helps to hear how long the value is
+        text = (
+            f"{said.en} (this one has {len(value)} characters)",
+            f"{said.vi} (giá trị này có {len(value)} ký tự)",
+        )
+    walk.add(said.severity, "invariant", path, said.key, text, said.profile)
 
 
 def types_named(expression: str, types: Container[str]) -> set[str]:
@@ -111,8 +157,7 @@ def types_named(expression: str, types: Container[str]) -> set[str]:
 class _Later:
     """A rule on one value, to be judged when what its references lead to is known."""
 
-    holds: Truth
-    broken: tuple[bool | None, ...]
+    rule: Compiled
     value: Any
     resource: Json
     holder: Json
@@ -132,29 +177,28 @@ class _Later:
             None,
             self.today,
         )
-        return self.holds(self.value, around) not in self.broken or around.unknown
+        return self.rule.holds(self.value, around) not in self.rule.broken or around.unknown
 
 
-def _following(constraint: Rule, holds: Truth, broken: tuple[bool | None, ...]) -> Check:
+def _following(rule: Compiled) -> Check:
     """Return the check of a rule that follows references: what they lead to may have to be fetched."""
-    key, severity, en, vi, _, profile, advice = constraint
+    said = rule.said
 
     def check(value: Any, path: Path, walk: Walk) -> None:
-        if advice and not walk.best_practice:
+        if said.best_practice and not walk.best_practice:
             return
         walk.beyond += 1
         first, around = len(walk.sought), walk.around(value)
-        kept = holds(value, around) not in broken
+        kept = rule.holds(value, around) not in rule.broken
         if not around.unknown:
             if not kept:
-                walk.add(severity, "invariant", path, key, (en, vi), profile)
+                _tell(said, value, path, walk)
             return
         ids = {text: (match[1], match[2]) for text in walk.sought[first:] if (match := RELATIVE(text))}
         if ids:
-            later = _Later(
-                *(holds, broken, value, walk.resource, walk.holder, walk.bundle, walk.lookups.belongs, walk.today, ids)
-            )
-            asked = KeepsRule(tuple(dict.fromkeys(ids.values())), later, severity, (en, vi), "", key, profile)
+            later = _Later(rule, value, walk.resource, walk.holder, walk.bundle, walk.lookups.belongs, walk.today, ids)
+            needed = tuple(dict.fromkeys(ids.values()))
+            asked = KeepsRule(needed, later, said.severity, (said.en, said.vi), "", said.key, said.profile)
             walk.asked.append((asked, path))
 
     return check
@@ -164,7 +208,7 @@ def _follows_references(tree: Node) -> bool:
     return any(isinstance(node, Call) and node.name == "resolve" for node in _nodes(tree))
 
 
-def _idle(tree: Node, holds: Truth, names: Names, broken: tuple[bool | None, ...]) -> frozenset[str] | None:
+def _idle(tree: Node, general: Evaluate, names: Names, broken: tuple[bool | None, ...]) -> frozenset[str] | None:
     """Return the members without which the expression holds of an object; None when that cannot be said."""
     found: set[str] = set()
     for node in _nodes(tree):
@@ -182,7 +226,7 @@ def _idle(tree: Node, holds: Truth, names: Names, broken: tuple[bool | None, ...
                 found |= every | {"_" + one for one in every}
             case _:
                 pass
-    return None if holds({}, Around({})) in broken else frozenset(found)
+    return None if logical(general([{}], Around({}))) in broken else frozenset(found)
 
 
 def _looks_beyond(tree: Node) -> tuple[bool, bool]:

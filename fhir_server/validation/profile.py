@@ -16,7 +16,7 @@ from fhir_server.fhirpath.names import Names, names, together
 from fhir_server.fhirpath.syntax import Unsupported
 from fhir_server.validation import bindings, discriminators, elements, facets, invariants, references, rules, seen
 from fhir_server.validation.elements import Applied
-from fhir_server.validation.invariants import Rule
+from fhir_server.validation.invariants import Compiled, Rule
 from fhir_server.validation.occurrences import Check, counter
 from fhir_server.validation.report import Path, Walk
 from fhir_server.validation.rules import Demanded, Node
@@ -48,7 +48,7 @@ class Profiles:
         self._compiled: dict[str, Profile] = {}
         self._trees: dict[str, Node | None] = {}
         self._names: dict[str, Names] = {}
-        self._rules: dict[tuple[Rule, str], Check] = {}
+        self._rules: dict[tuple[Rule, str], Compiled] = {}
 
     def get(self, url: str) -> Profile | None:
         """Return the profile with canonical `url` (without version), or None when it is not known."""
@@ -106,8 +106,8 @@ class Profiles:
             self._names[type] = names(self.definitions, type)
         return self._names[type]
 
-    def compiled(self, rule: Rule, type: str) -> Check:
-        """Return the check of a constraint on `type`; raise Unsupported. A rule for many places is compiled once."""
+    def compiled(self, rule: Rule, type: str) -> Compiled:
+        """Return a constraint on `type` compiled; raise Unsupported. A rule for many places is compiled once."""
         if (rule, type) not in self._rules:
             types = type, *invariants.types_named(rule.expression, self.definitions.resource_types)
             self._rules[rule, type] = invariants.compile(rule, together([self.names(each) for each in types]))
@@ -152,7 +152,7 @@ class _Compiler:
                 found.append(self._profiles.compiled(rule, self._type))
             except Unsupported as reason:
                 self.unchecked.append((rule.key, str(reason)))
-        return found
+        return [invariants.check(found)] if found else []
 
     def _element(self, node: Node, members: Mapping[str, Member]) -> Applied | None:
         """Return the check of one element in the object that has it; None when the type has no such element."""

@@ -86,11 +86,12 @@ class Structures:
     def _rules(self, constraints: Iterable[Constraint], path: str) -> list[Check]:
         """Compile the constraints of the element at `path`."""
         type = path.partition(".")[0]
-        return [
+        compiled = [
             invariants.compile(sayings.rule(constraint, constraint.key in ADVICE), self.names(type))
             for constraint in constraints
             if constraint.key not in CHECKED_ELSEWHERE and constraint.expression
         ]
+        return [invariants.check(compiled)] if compiled else []
 
     def property(self, name: str, members: Mapping[str, Member]) -> Property | None:
         """Return the check of property `name`, or None when no element has it."""
