@@ -22,7 +22,7 @@ from signing.refusal import Refused
 
 AUTHORITY_DAYS, SIGNER_DAYS = 4 * 365, 2 * 365  # https://smart.who.int/trust — certificate governance
 
-_CERTIFICATES = x509.KeyUsage(  # an authority signs certificates and their revocation lists
+CERTIFICATES = x509.KeyUsage(  # an authority signs certificates and their revocation lists
     key_cert_sign=True,
     crl_sign=True,
     **dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False),
@@ -45,7 +45,7 @@ def authority(now: datetime, country: str = "VN") -> Authority:
     certificate = (
         _builder(name, name, key, now, AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_CERTIFICATES, critical=True)
+        .add_extension(CERTIFICATES, critical=True)
         .sign(key, SHA256())
     )
     return Authority(key, certificate)

@@ -22,6 +22,7 @@ from signing.refusal import Refused
 from signing.trust import DocumentSigner, TrustList, document_signer
 
 KEY_SUFFIX, CERTIFICATE_SUFFIX, TOKEN_SUFFIX = ".key.pem", ".cert.pem", ".pkcs11.json"
+_SEQUENCE = b"\x30"  # DER
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _ALGORITHM, _KID = 1, 4  # labels of COSE headers
 _IN_MEMORY = (EllipticCurvePrivateKey, RSAPrivateKey)
@@ -103,10 +104,20 @@ def from_pem(key: bytes, certificate: bytes, password: bytes | None = None) -> S
 
 def unarmored(certificate: bytes) -> bytes:
     """Return the first certificate of a PEM file in DER; raise Refused when there is none."""
-    armored = _CERTIFICATE.search(certificate)
-    if armored is None:
-        raise Refused("not-a-certificate", "the certificate file holds no PEM certificate")
-    return b64decode(armored[1])
+    return certificates(certificate)[0]
+
+
+def certificates(file: bytes) -> list[bytes]:
+    """Return the certificates of a PEM file, or the one of a DER file, in DER; raise Refused when there is none."""
+    try:
+        found = [b64decode(armored) for armored in _CERTIFICATE.findall(file)]
+    except ValueError:
+        raise Refused("not-a-certificate", "the certificate file holds no Base64") from None
+    if not found and file[:1] == _SEQUENCE:
+        return [file]
+    if not found:
+        raise Refused("not-a-certificate", "the certificate file holds no certificate in PEM or DER")
+    return found
 
 
 class SignerSet:

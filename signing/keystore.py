@@ -12,8 +12,11 @@ Files are written beside and renamed, so that a process that reads at this momen
 
 import json
 import os
+import re
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,12 +32,14 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from signing import hsm, keys, vdsnc
 from signing.algorithms import ES256, PS256, PrivateKey
 from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, TOKEN_SUFFIX, SignerSet, SigningKey, State
 from signing.refusal import Refused
-from signing.trust import document_signer
+from signing.trust import DocumentSigner, document_signer
+from signing.verification import kinds_allowed
 
 REQUEST_SUFFIX = ".csr.pem"
 # What a signer's certificate is for: documents on paper too; vaccination certificates (HCERT A.4) and digital seals.
@@ -45,7 +50,9 @@ DOCUMENTS = x509.KeyUsage(
     **dict.fromkeys(("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False),
 )
 APPOINTED = x509.ExtendedKeyUsage(map(x509.ObjectIdentifier, ("1.3.6.1.4.1.1847.2021.1.2", vdsnc.SIGNER_USAGE)))
-_STATES = "states.json"
+STATES = "states.json"
+AUTHORITY = "csca"  # begins the names of the files of an authority, which is no signer
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Secrets(NamedTuple):
@@ -72,15 +79,17 @@ def load(folder: Path, secrets: Secrets = NONE) -> SignerSet:
     return SignerSet(found)
 
 
-def rotate(folder: Path, secrets: Secrets = NONE) -> tuple[SigningKey, ...]:
+def rotate(folder: Path, now: datetime, secrets: Secrets = NONE) -> tuple[SigningKey, ...]:
     """Make every key that is next the current one of its algorithm; return those. What was current is retired.
 
-    Raise Refused when no key is next.
+    Raise Refused when no key is next, or one could not sign at `now`.
     """
     held = load(folder, secrets).keys
     coming = tuple(key for key in held if key.state == State.NEXT)
     if not coming:
         raise Refused("no-next-key", "no key is next: make one or import its certificate first")
+    for key in coming:
+        require_valid(key.signer, now)
     algorithms = {key.algorithm for key in coming}
     leaving = [key for key in held if key.state == State.CURRENT and key.algorithm in algorithms]
     changed = {key.kid.hex(): State.RETIRED for key in leaving} | {key.kid.hex(): State.CURRENT for key in coming}
@@ -98,8 +107,13 @@ def compromise(folder: Path, kid: str) -> None:
 def request(folder: Path, name: x509.Name, algorithm: int, label: str, secrets: Secrets = NONE) -> bytes:
     """Make a key that waits for its certificate; return the request (CSR, PEM) for the authority.
 
-    Raise Refused when `label` is taken or the algorithm is unknown, OSError when the folder cannot be written.
+    Raise Refused when `label` is taken or no name for files, when `name` has no country (HCERT 5), or the algorithm is
+    unknown; OSError when the folder cannot be written.
     """
+    if not _LABEL.fullmatch(label) or label.startswith(AUTHORITY):
+        raise Refused("label", f"a label is letters, digits, dots and hyphens, and does not begin with {AUTHORITY}")
+    if len(name.get_attributes_for_oid(NameOID.COUNTRY_NAME)) != 1:
+        raise Refused("subject", "the subject names no country: verifiers look for C=VN")
     key = generate(algorithm)
     wished = x509.CertificateSigningRequestBuilder().subject_name(name)
     wished = wished.add_extension(DOCUMENTS, critical=True).add_extension(APPOINTED, critical=False)
@@ -110,22 +124,50 @@ def request(folder: Path, name: x509.Name, algorithm: int, label: str, secrets: 
     return written
 
 
-def accept(folder: Path, certificate: bytes, secrets: Secrets = NONE) -> SigningKey:
-    """Join the certificate (PEM) that an authority made with the key that waits for it; the key becomes next.
+def accept(folder: Path, certificates: bytes, now: datetime, secrets: Secrets = NONE) -> SigningKey:
+    """Join the certificate that an authority made with the key that waits for it; the key becomes next.
 
-    Raise Refused when no waiting key is its pair, or the certificate cannot sign health certificates.
+    `certificates` is PEM, also of a whole chain in any order, or one in DER. Raise Refused when no waiting key is its
+    pair, or the certificate ended before `now` or cannot sign vaccination certificates.
     """
-    signer = document_signer(keys.unarmored(certificate))
-    for file in sorted(folder.glob(f"*{REQUEST_SUFFIX}")):
-        label = file.name.removesuffix(REQUEST_SUFFIX)
+    found = [document_signer(each) for each in keys.certificates(certificates)]
+    for label in waiting(folder):
         key = read_key((folder / f"{label}{KEY_SUFFIX}").read_bytes(), secrets.passphrase)
-        if key.public_key() == signer.public_key:
+        signer = next((each for each in found if each.public_key == key.public_key()), None)
+        if signer:
+            _require_usable(signer, now)
             made = keys.signing_key(key, signer.certificate, State.NEXT)
             write_states(folder, {made.kid.hex(): State.NEXT})  # before the certificate: it must not sign at once
-            write(folder / f"{label}{CERTIFICATE_SUFFIX}", certificate)
-            file.unlink()
+            write(folder / f"{label}{CERTIFICATE_SUFFIX}", _armored(signer.certificate))
+            (folder / f"{label}{REQUEST_SUFFIX}").unlink()
             return made
     raise Refused("key-mismatch", f"no key in {folder} waits for this certificate")
+
+
+def waiting(folder: Path) -> tuple[str, ...]:
+    """Return the labels of the keys that wait for their certificates."""
+    return tuple(file.name.removesuffix(REQUEST_SUFFIX) for file in sorted(folder.glob(f"*{REQUEST_SUFFIX}")))
+
+
+def require_valid(signer: DocumentSigner, now: datetime) -> None:
+    """Raise Refused unless the certificate of `signer` covers `now`."""
+    if not signer.not_before <= now <= signer.not_after:
+        period = f"{signer.not_before.isoformat()} to {signer.not_after.isoformat()}"
+        raise Refused("signer-not-valid", f"the certificate of {signer.kid.hex()} is valid from {period}, not now")
+
+
+def _require_usable(signer: DocumentSigner, now: datetime) -> None:
+    if now > signer.not_after:
+        require_valid(signer, now)
+    kinds = kinds_allowed(signer.extended_key_usage)
+    if not signer.signs_documents or (kinds and "v" not in kinds):
+        raise Refused("key-usage", "by its key usage the certificate is not for vaccination certificates")
+
+
+def _armored(certificate: bytes) -> bytes:
+    body = b64encode(certificate).decode()
+    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
+    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", "")).encode()
 
 
 def generate(algorithm: int, rsa_bits: int = 3072) -> PrivateKey:
@@ -175,21 +217,34 @@ def write(path: Path, content: bytes) -> None:
 def write_states(folder: Path, changed: Mapping[str, State]) -> None:
     """Note the states of keys, by kid in hexadecimal; those of the others stay."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    states = {**_states(folder), **changed}
-    write(folder / _STATES, json.dumps(dict(sorted(states.items())), indent=1).encode())
+    told = {**states(folder), **changed}
+    write(folder / STATES, json.dumps(dict(sorted(told.items())), indent=1).encode())
+
+
+def states(folder: Path) -> dict[str, State]:
+    """Return the states of the keys in `folder` by kid in hexadecimal; raise Refused when they cannot be read."""
+    try:
+        told = json.loads((folder / STATES).read_bytes())
+        return {str(kid): State(state) for kid, state in told.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError):
+        raise Refused(
+            "states", f"{STATES} in {folder} cannot be read: {{kid: next|current|retired|compromised}}"
+        ) from None
 
 
 def _entries(folder: Path, secrets: Secrets) -> Iterator[tuple[str, SigningKey]]:
-    states = _states(folder)
+    told = states(folder)
     for file in sorted(folder.glob(f"*{CERTIFICATE_SUFFIX}")):
         label = file.name.removesuffix(CERTIFICATE_SUFFIX)
         key_file, token_file = folder / f"{label}{KEY_SUFFIX}", folder / f"{label}{TOKEN_SUFFIX}"
-        if label.startswith("csca") or not (key_file.exists() or token_file.exists()):
+        if label.startswith(AUTHORITY) or not (key_file.exists() or token_file.exists()):
             continue
         try:
             certificate = _der(file)
             signer = document_signer(certificate)
-            state = states.get(signer.kid.hex(), State.CURRENT)
+            state = told.get(signer.kid.hex(), State.CURRENT)
             if key_file.exists():
                 yield label, keys.signing_key(read_key(key_file.read_bytes(), secrets.passphrase), certificate, state)
             else:
@@ -197,18 +252,6 @@ def _entries(folder: Path, secrets: Secrets) -> Iterator[tuple[str, SigningKey]]
                 yield label, keys.token_key(token, certificate, state)
         except Refused as refusal:
             raise Refused(refusal.code, f"{label}: {refusal.detail}") from None
-
-
-def _states(folder: Path) -> dict[str, State]:
-    try:
-        told = json.loads((folder / _STATES).read_bytes())
-        return {str(kid): State(state) for kid, state in told.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, AttributeError):
-        raise Refused(
-            "states", f"{_STATES} in {folder} cannot be read: {{kid: next|current|retired|compromised}}"
-        ) from None
 
 
 def _der(file: Path) -> bytes:

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePub
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from signing import did, trust
+from signing import did, keystore, trust
 from signing.did import Pin
+from signing.keys import TOKEN_SUFFIX, State
 from signing.refusal import Refused
 from signing.trust import Authority, CardKey, TrustList
 
@@ -27,17 +28,22 @@ _AUTHORITIES = ("CSCA", "SCA")
 
 
 def load(path: Path, pins: Sequence[Pin] = (), origin: str | None = None) -> TrustList:
-    """Read a certificate (DER, or one or several in PEM), a trust list, or a folder of such files.
+    """Read a certificate (DER, or one or several in PEM), a trust list, or a folder of such files; also a keystore.
 
     `pins` are the keys that signed lists must be signed with; `origin` is the address that published a JWK Set, unless
     the set names it as `iss`. Entries that cannot be used are named in `skipped`; authorities among the certificates
-    sign no documents: who is to be a signer in spite of that must be on a list in JSON. Raise Refused when nothing is
-    left, or when a signed list is not signed with one of `pins`; OSError when unreadable.
+    sign no documents: who is to be a signer in spite of that must be on a list in JSON. The compromised keys of a
+    keystore are nobody's. Raise Refused when nothing is left, or when a signed list is not signed with one of `pins`;
+    OSError when unreadable.
     """
-    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and not _of_keystore(file))
     merged = TrustList(())
     for file in files:
         merged |= _file(file, pins, origin, alone=not path.is_dir())
+    if path.is_dir():
+        merged = merged.without(kid for kid, state in keystore.states(path).items() if state == State.COMPROMISED)
     if not len(merged) and not merged.authorities:
         raise Refused("empty-trust-list", "; ".join((f"no usable signer certificate in {path}", *merged.skipped)))
     return merged
@@ -66,6 +72,11 @@ def parse(
             return _gateway(rows, label)
         case _:
             raise Refused("not-a-trust-list", f"{label} holds no list of certificates")
+
+
+def _of_keystore(file: Path) -> bool:
+    """Return whether `file` belongs to the keys in a folder and names nobody to trust."""
+    return file.name == keystore.STATES or file.name.endswith((TOKEN_SUFFIX, keystore.REQUEST_SUFFIX))
 
 
 def _file(file: Path, pins: Sequence[Pin], origin: str | None, *, alone: bool) -> TrustList:

@@ -144,6 +144,12 @@ class TrustList:
             (*self.authorities, *other.authorities),
         )
 
+    def without(self, kids: Iterable[str]) -> "TrustList":
+        """Return the list without the signers of these key identifiers (hexadecimal)."""
+        gone = set(kids)
+        signers = (signer for signer in self.signers if signer.kid.hex() not in gone)
+        return TrustList(signers, self.skipped, self.cards, self.authorities)
+
     def find(self, kid: bytes) -> tuple[DocumentSigner, ...]:
         """Return every signer with this key identifier: it is a hint, and two may share one."""
         return self._by_kid.get(kid, ())

@@ -149,7 +149,7 @@ def period(issued: datetime | Stage | None, expires: datetime | Stage | None, no
         return issued
     if isinstance(expires, Stage):
         return expires
-    if issued is not None and issued > now + skew:
+    if issued is not None and issued - now > skew:  # not a sum, which may be no date any more
         return Stage("claims", False, "issued-in-future", f"issued at {issued.isoformat()}")
     if expires is not None and now > expires:
         return Stage("claims", False, "expired", f"expired at {expires.isoformat()}")

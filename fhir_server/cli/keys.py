@@ -10,14 +10,12 @@ from typing import Annotated
 
 import typer
 from cryptography import x509
-from rich.console import Console
-from rich.table import Table
 
 from fhir_server.cli.ending import console, stop
 from fhir_server.cli.verifying import DEFAULT_TRUST
 from signing import development, keystore
 from signing.algorithms import NAMES
-from signing.keys import SigningKey, State
+from signing.keys import SignerSet, SigningKey, State
 from signing.keystore import Secrets
 from signing.refusal import Refused
 
@@ -46,6 +44,7 @@ def make(
     except (Refused, OSError) as error:
         stop(str(error))
     console.print(f"Made key {key.kid.hex()} ({algorithm}) in {folder}", markup=False)
+    _tell_open()
 
 
 @app.command("request")
@@ -57,30 +56,35 @@ def request(
 ) -> None:
     """Make a key and print the request (CSR) that the authority turns into its certificate."""
     try:
-        name = x509.Name.from_rfc4514_string(subject)
-        made = keystore.request(folder, name, _code(algorithm), label, _secrets())
-    except (Refused, OSError, ValueError) as error:
+        made = keystore.request(folder, _name(subject), _code(algorithm), label, _secrets())
+    except (Refused, OSError) as error:
         stop(str(error))
     sys.stdout.write(made.decode())
+    _tell_open()
 
 
 @app.command("import")
 def accept(
-    folder: Folder, certificate: Annotated[Path, typer.Argument(help="The certificate that the authority made (PEM).")]
+    folder: Folder,
+    certificate: Annotated[Path, typer.Argument(help="The certificate that the authority made (PEM or DER).")],
 ) -> None:
     """Join a certificate with the key that waits for it; the key is next, `keys rotate` makes it sign."""
     try:
-        key = keystore.accept(folder, certificate.read_bytes(), _secrets())
+        key = keystore.accept(folder, certificate.read_bytes(), datetime.now(UTC), _secrets())
     except (Refused, OSError) as error:
         stop(str(error))
-    console.print(f"Key {key.kid.hex()} ({NAMES[key.algorithm]}) is next", markup=False)
+    console.print(
+        f"Key {key.kid.hex()} ({NAMES[key.algorithm]}) is next: verifiers learn it now, `keys rotate` lets it sign",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command("rotate")
 def rotate(folder: Folder = DEFAULT_TRUST) -> None:
     """Let the next keys sign from now on; what the old ones signed stays valid."""
     try:
-        current = keystore.rotate(folder, _secrets())
+        current = keystore.rotate(folder, datetime.now(UTC), _secrets())
     except (Refused, OSError) as error:
         stop(str(error))
     for key in current:
@@ -106,30 +110,54 @@ def compromise(
 @app.command("list")
 def list_keys(folder: Folder = DEFAULT_TRUST) -> None:
     """List the signing keys of a folder and what each is for."""
+    waiting = keystore.waiting(folder)
     try:
         signers = keystore.load(folder, _secrets())
     except (Refused, OSError) as error:
-        stop(str(error))
-    table = Table("kid", "algorithm", "country", "valid from", "valid until", "state", "now")
+        if not waiting or not (isinstance(error, Refused) and error.code == "no-signer"):
+            stop(str(error))
+        signers = SignerSet(())
     now = datetime.now(UTC)
-    for key in signers.keys:
-        signer = key.signer
-        table.add_row(
+    rows = [
+        (
             key.kid.hex(),
             NAMES[key.algorithm],
-            signer.country or "-",
-            f"{signer.not_before:%Y-%m-%d}",
-            f"{signer.not_after:%Y-%m-%d}",
+            key.signer.country or "-",
+            f"{key.signer.not_before:%Y-%m-%d}",
+            f"{key.signer.not_after:%Y-%m-%d}",
             key.state.value,
             _use(key, now),
         )
-    Console().print(table)
+        for key in signers.keys
+    ]
+    rows = [("kid", "algorithm", "country", "from", "until", "state", "now"), *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows if len(rows) > 1 else ():
+        typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for label in waiting:
+        typer.echo(f"{label} waits for its certificate: keys import")
 
 
 def _use(key: SigningKey, now: datetime) -> str:
     if key.state == State.COMPROMISED:
         return "nothing"
     return "signs" if key.state == State.CURRENT and key.valid_at(now) else "verifies only"
+
+
+def _name(subject: str) -> x509.Name:
+    try:
+        return x509.Name.from_rfc4514_string(subject)
+    except ValueError as error:
+        why = f" ({error})" if str(error) else ""
+        raise Refused("subject", f"the subject is not written as CN=…,O=…,C=VN{why}") from None
+
+
+def _tell_open() -> None:
+    """Say on standard error when the key lies there for everybody who can read the file."""
+    if _secrets().passphrase is None:
+        typer.echo(
+            "The key file is not encrypted: FHIR_KEYS_PASSPHRASE and FHIR_KEYS_PASSPHRASE_FILE are not set", err=True
+        )
 
 
 def _code(algorithm: str) -> int:

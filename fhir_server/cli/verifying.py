@@ -125,7 +125,7 @@ def _answer_all(file: Path, terms: Terms, processes: int) -> None:
     given = sys.stdin.buffer if asked else file.open("rb")
     if asked or file.stat().st_size < WORTHWHILE:
         processes = 1
-    with TextIOWrapper(given, "utf-8", "surrogateescape") as stream:
+    with TextIOWrapper(given, "utf-8-sig", "surrogateescape") as stream:
         for line in answers(_lines(stream), partial(answer, terms=terms), processes):
             sys.stdout.write(line + "\n")
             if asked:  # who writes one line and waits gets its answer
@@ -149,7 +149,7 @@ def answer(line: str, terms: Terms) -> str:
         if not isinstance(said, dict) or not isinstance(said.get("certificate"), str):
             raise Refused("bad-line", 'the line is not {"certificate": "…"}')
         found = judge(said["certificate"], _terms(said, terms))
-    except (Refused, ValueError, TypeError, RecursionError) as error:
+    except (Refused, ValueError, RecursionError) as error:
         code = error.code if isinstance(error, Refused) else "bad-line"
         detail = error.detail if isinstance(error, Refused) else "the line is not JSON as it should be"
         refused = {"valid": False, "stages": [], "content": None, "error": {"code": code, "detail": detail}}
@@ -182,12 +182,12 @@ def _named(certificates: Any) -> TrustList:
 
 
 def _time(text: Any) -> datetime:
-    """Return the time that RFC 3339 text stands for, or midnight UTC of a date; raise ValueError when it is none."""
+    """Return the time that RFC 3339 text stands for, or midnight UTC of a date; raise Refused when it is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except TypeError:
-        raise ValueError("a time is written as text") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise Refused("bad-time", f"{text!r:.40} is no time such as 2026-11-22T08:30:00+07:00") from None
 
 
 def _show(found: Verification) -> None:

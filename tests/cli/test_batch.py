@@ -132,6 +132,20 @@ def test_a_bad_line_is_answered_and_the_next_one_too(what: str, tmp_path: Path, 
     assert (bad["valid"], good["valid"]) == (False, True)
 
 
+def test_a_file_from_another_system_and_times_at_the_ends_of_the_calendar_are_read(
+    tmp_path: Path, keys: Path, key: SigningKey
+) -> None:
+    good = hc1.issue(PAYLOAD, key, now()).text
+    times = ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00")
+    lines = (f"\ufeff{line(good)}\r", *(line(good, at=time) for time in times), f"{line(good)}\r")
+    first, *others, last = batch(tmp_path, *lines, options=("--trust", keys))
+    codes = [answer.get("error", {}).get("code") for answer in others]
+    assert (first["valid"], codes, last["valid"]) == (True, [None, "bad-time", None, "bad-time"], True)
+    assert not any(answer["valid"] for answer in others)
+    refused = called("certificate", "verify", good, "--trust", keys, "--at", "yesterday", cwd=tmp_path)
+    assert (refused.status, "'yesterday' is no time" in refused.err) == (2, True)
+
+
 async def test_a_line_on_standard_input_is_answered_at_once(keys: Path, key: SigningKey) -> None:
     words = (*PROGRAM, "certificate", "verify", "--batch", "-", "--trust", str(keys))
     process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE)

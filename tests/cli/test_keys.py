@@ -37,6 +37,7 @@ def test_a_key_is_made_next_rotated_and_given_up(tmp_path: Path) -> None:
     assert called("keys", "compromise", old, "keys", cwd=tmp_path).status == 0
     listed = called("keys", "list", "keys", cwd=tmp_path).out
     assert "compromised" in listed
+    assert old in listed  # whole, to be copied
     assert "nothing" in listed
 
 
@@ -44,8 +45,15 @@ def test_a_request_goes_to_the_authority_and_no_secret_with_it(tmp_path: Path) -
     made = called("keys", "request", "keys", "--subject", "CN=Cục Phòng bệnh,O=Bộ Y tế,C=VN", cwd=tmp_path)
     assert made.out.startswith("-----BEGIN CERTIFICATE REQUEST-----")
     assert "PRIVATE" not in made.out + made.err
-    assert called("keys", "request", "keys", "--subject", "CN=x", cwd=tmp_path).status == 2  # the name is taken
-    assert called("keys", "request", "other", "--subject", "nonsense", cwd=tmp_path).status == 2
+    assert "not encrypted" in made.err
+    assert "dsc waits for its certificate" in called("keys", "list", "keys", cwd=tmp_path).out
+    assert called("keys", "request", "keys", "--subject", "CN=x,C=VN", cwd=tmp_path).status == 2  # the name is taken
+
+
+@pytest.mark.parametrize("subject", ["Bộ Y tế", "CN=x,C=Việt Nam", "CN=x", ""])
+def test_a_subject_that_is_none_is_told_with_what_it_should_be(tmp_path: Path, subject: str) -> None:
+    refused = called("keys", "request", "keys", "--subject", subject, cwd=tmp_path)
+    assert (refused.status, "C=VN" in refused.err, (tmp_path / "keys").exists()) == (2, True, False)
 
 
 def test_a_certificate_of_another_key_is_not_imported(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_key_lives_from_next_over_current_and_retired_to_its_end(tmp_path: Pat
     # The next key is published, but does not sign, although it is newer.
     assert {signer.kid for signer in ring.trust.signers} == {first.kid, second.kid}
     assert ring.signers.signer(later).kid == first.kid
-    assert [key.kid for key in keystore.rotate(tmp_path)] == [second.kid]
+    assert [key.kid for key in keystore.rotate(tmp_path, later)] == [second.kid]
     assert ring.signers.signer(later).kid == second.kid
     assert verify(old, ring.trust, later).stages[6].ok is True  # the signature of the retired key
     keystore.compromise(tmp_path, first.kid.hex())
@@ -58,7 +58,7 @@ def test_a_rotation_leaves_keys_of_the_other_algorithm_alone(tmp_path: Path) -> 
     rsa = development.generate(tmp_path, NOW, PS256)
     development.generate(tmp_path, NOW, ES256)
     development.generate(tmp_path, NOW, ES256, state=State.NEXT)
-    keystore.rotate(tmp_path)
+    keystore.rotate(tmp_path, NOW)
     states = {key.kid: key.state for key in keystore.load(tmp_path).keys}
     assert states[rsa.kid] == State.CURRENT
     assert sorted(states.values()) == ["current", "current", "retired"]
@@ -67,7 +67,7 @@ def test_a_rotation_leaves_keys_of_the_other_algorithm_alone(tmp_path: Path) -> 
 def test_without_a_next_key_nothing_is_rotated(tmp_path: Path) -> None:
     kept = development.generate(tmp_path, NOW)
     with pytest.raises(Refused, match="no-next-key"):
-        keystore.rotate(tmp_path)
+        keystore.rotate(tmp_path, NOW)
     assert keystore.load(tmp_path).signer(NOW).kid == kept.kid
 
 
@@ -104,8 +104,8 @@ def test_secrets_are_not_shown() -> None:
     assert "1234" not in shown
 
 
-def signed(request: bytes, folder: Path) -> bytes:
-    """Return the certificate that the development authority of `folder` makes for a request."""
+def signed(request: bytes, folder: Path, days: tuple[int, int] = (-1, 700), *extensions: x509.ExtensionType) -> bytes:
+    """Return the certificate that a development authority makes for a request."""
     wanted = x509.load_pem_x509_csr(request)
     assert wanted.is_signature_valid
     above = development.authority(NOW)
@@ -115,12 +115,13 @@ def signed(request: bytes, folder: Path) -> bytes:
         .issuer_name(above.certificate.subject)
         .public_key(wanted.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(days=1))
-        .not_valid_after(NOW + timedelta(days=700))
-        .sign(above.private_key, SHA256())
+        .not_valid_before(NOW + timedelta(days=days[0]))
+        .not_valid_after(NOW + timedelta(days=days[1]))
     )
+    for extension in extensions:
+        made = made.add_extension(extension, critical=False)
     assert folder.exists()
-    return made.public_bytes(Encoding.PEM)
+    return made.sign(above.private_key, SHA256()).public_bytes(Encoding.PEM)
 
 
 NAME = x509.Name.from_rfc4514_string("CN=Cục Phòng bệnh,O=Bộ Y tế,C=VN")
@@ -136,9 +137,9 @@ def test_a_key_by_request_signs_after_its_certificate_came_and_the_rotation(tmp_
     usages = asked.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert [usage.dotted_string for usage in usages] == ["1.3.6.1.4.1.1847.2021.1.2", "2.23.136.1.1.14.2"]
     assert [key.kid for key in keystore.load(tmp_path).keys] == [old.kid]
-    key = keystore.accept(tmp_path, signed(request, tmp_path), Secrets(PASSPHRASE))
+    key = keystore.accept(tmp_path, signed(request, tmp_path), NOW, Secrets(PASSPHRASE))
     assert keystore.load(tmp_path, Secrets(PASSPHRASE)).signer(NOW).kid == old.kid
-    keystore.rotate(tmp_path, Secrets(PASSPHRASE))
+    keystore.rotate(tmp_path, NOW, Secrets(PASSPHRASE))
     now = keystore.load(tmp_path, Secrets(PASSPHRASE)).signer(NOW)
     assert (now.kid, now.algorithm) == (key.kid, algorithm)
     assert not list(tmp_path.glob("*.csr.pem"))
@@ -148,7 +149,60 @@ def test_a_certificate_that_no_key_waits_for_is_refused(tmp_path: Path) -> None:
     keystore.request(tmp_path, NAME, ES256, "a")
     other = keystore.request(tmp_path / "other", NAME, ES256, "a")
     with pytest.raises(Refused, match="key-mismatch"):
-        keystore.accept(tmp_path, signed(other, tmp_path))
+        keystore.accept(tmp_path, signed(other, tmp_path), NOW)
+
+
+@pytest.mark.parametrize("form", ["DER", "chain, the authority first", "chain"])
+def test_a_certificate_comes_in_any_form(tmp_path: Path, form: str) -> None:
+    pem = signed(keystore.request(tmp_path, NAME, ES256, "a"), tmp_path)
+    above = development.authority(NOW).certificate.public_bytes(Encoding.PEM)
+    der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+    given = {"DER": der, "chain, the authority first": above + pem, "chain": pem + above}[form]
+    made = keystore.accept(tmp_path, given, NOW)
+    assert (made.signer.certificate, keystore.waiting(tmp_path)) == (der, ())
+    assert [key.kid for key in keystore.load(tmp_path).keys] == [made.kid]
+
+
+TESTS_ONLY = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.1")])
+
+
+@pytest.mark.parametrize(
+    ("days", "extensions", "code"),
+    [
+        ((-9, -1), (), "signer-not-valid"),
+        ((-9, 9), (TESTS_ONLY,), "key-usage"),
+        ((-9, 9), (development.CERTIFICATES,), "key-usage"),
+    ],
+    ids=["ended", "for tests", "for certificates"],
+)
+def test_a_certificate_that_cannot_sign_vaccinations_is_not_taken(
+    tmp_path: Path, days: tuple[int, int], extensions: tuple[x509.ExtensionType, ...], code: str
+) -> None:
+    request = keystore.request(tmp_path, NAME, ES256, "a")
+    with pytest.raises(Refused) as refused:
+        keystore.accept(tmp_path, signed(request, tmp_path, days, *extensions), NOW)
+    assert (refused.value.code, keystore.waiting(tmp_path)) == (code, ("a",))
+
+
+def test_a_key_that_could_not_sign_yet_retires_nobody(tmp_path: Path) -> None:
+    old = development.generate(tmp_path, NOW)
+    request = keystore.request(tmp_path, NAME, ES256, "a")
+    keystore.accept(tmp_path, signed(request, tmp_path, (1, 9)), NOW)
+    with pytest.raises(Refused, match="signer-not-valid"):
+        keystore.rotate(tmp_path, NOW)
+    assert keystore.load(tmp_path).signer(NOW).kid == old.kid
+
+
+@pytest.mark.parametrize("label", ["../a", "/tmp/a", "", "csca-2", ".a", "a b", "a\n"])
+def test_a_label_names_files_of_the_folder(tmp_path: Path, label: str) -> None:
+    with pytest.raises(Refused, match="label"):
+        keystore.request(tmp_path / "keys", NAME, ES256, label)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_request_names_its_country(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="country"):
+        keystore.request(tmp_path, x509.Name.from_rfc4514_string("CN=A"), ES256, "a")
 
 
 def test_a_label_is_used_once(tmp_path: Path) -> None:

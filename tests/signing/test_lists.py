@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import development, did, jwk, lists, trust
+from signing import development, did, jwk, keystore, lists, trust
+from signing.algorithms import ES256
 from signing.did import Pin
-from signing.keys import SigningKey
+from signing.keys import SigningKey, State
 from signing.refusal import Refused
 from signing.trust import TrustList
 from tests.signing.conftest import NOW, p256
@@ -215,3 +216,17 @@ def test_a_signer_with_an_address_signs_cards_of_that_address_only() -> None:
     )
     listed = TrustList([trust.document_signer(certificate.public_bytes(Encoding.DER))])
     assert [found.origin for found in listed.card_keys(jwk.thumbprint(key.public_key()))] == ["https://a.vn"]
+
+
+def test_a_keystore_is_a_trust_list_of_its_keys_but_the_compromised_ones(tmp_path: Path) -> None:
+    old = development.generate(tmp_path, NOW)
+    new = development.generate(tmp_path, NOW, state=State.NEXT)
+    keystore.request(tmp_path, x509.Name.from_rfc4514_string("CN=A,C=VN"), ES256, "waiting")
+    keystore.rotate(tmp_path, NOW)
+    (tmp_path / "token.pkcs11.json").write_text('{"module": "m", "token": "t", "label": "l"}')
+    assert {signer.kid for signer in lists.load(tmp_path).signers} == {old.kid, new.kid}
+    keystore.compromise(tmp_path, old.kid.hex())
+    assert [signer.kid for signer in lists.load(tmp_path).signers] == [new.kid]
+    (tmp_path / "states.json").write_text("{")
+    with pytest.raises(Refused, match="states"):
+        lists.load(tmp_path)
