@@ -6,6 +6,8 @@ A dose of 2019 is checked against the codes of 2019, an address against those of
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, timedelta
 from typing import Any, Final
 
 from fhir_server.validation.report import Path, Walk
@@ -13,6 +15,8 @@ from fhir_server.validation.report import Path, Walk
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]
 Days = tuple[str, str]  # first and last
+
+_A_DAY: Final = timedelta(days=1)
 
 # Resource type → the elements that say when it happened, the first that is there counts.
 CLINICAL: Final[dict[str, tuple[str, ...]]] = {
@@ -28,11 +32,18 @@ CLINICAL: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def within(date: Any) -> Days | None:
-    """Return the first and last day of a date or time of any precision ("2019": all of that year)."""
-    if type(date) is not str or len(date) < 4:
+def within(text: Any) -> Days | None:
+    """Return the first and last day of a date or time of any precision ("2019": all of that year).
+
+    A time in Universal Time does not say which day it was where it happened: the days beside it count too.
+    """
+    if type(text) is not str or len(text) < 4:
         return None
-    day = date[:10]
+    day = text[:10]
+    if len(text) > 10 and (text[-1] == "Z" or text[-6:] in ("+00:00", "-00:00")):
+        with suppress(ValueError, OverflowError):
+            middle = date.fromisoformat(day)
+            return (middle - _A_DAY).isoformat(), (middle + _A_DAY).isoformat()
     return day + "0000-01-01"[len(day) :], day + "0000-12-31"[len(day) :]
 
 

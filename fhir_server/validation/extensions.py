@@ -28,10 +28,14 @@ class Extensions:
         self._places: dict[tuple[str, ...], frozenset[str]] = {}
 
     def check(self, value: Json, path: Path, walk: Walk) -> None:
-        """Check an extension that has an absolute URL; one that is not known is let pass, unless it modifies."""
+        """Check an extension by its definition; one that is not known is let pass, unless it modifies."""
         url = value.get("url")
-        if type(url) is not str or ":" not in url:
-            return  # part of another extension, which checks it
+        if type(url) is not str:
+            return
+        if ":" not in url:  # part of another extension, which checks it
+            if path[0] is not None and path[0][1] not in ("extension", "modifierExtension"):
+                _relative(url, path, walk)
+            return
         profile = self._profiles.get(url)
         if profile is None or profile.type != "Extension":
             if path[1] == "modifierExtension":
@@ -102,6 +106,16 @@ class Extensions:
         while base is not None:
             yield base.name
             base = self._definitions.type(base.base) if base.base else None
+
+
+def _relative(url: str, path: Path, walk: Walk) -> None:
+    walk.error(
+        "extension",
+        path,
+        "Extension.url:absolute",
+        f"The extension '{shown(url)}' has no absolute URL: write the whole address of its definition",
+        f"Phần mở rộng '{shown(url)}' không có URL tuyệt đối: hãy ghi đầy đủ địa chỉ định nghĩa của nó",
+    )
 
 
 def _unknown_modifier(url: str, path: Path, walk: Walk) -> None:

@@ -65,6 +65,18 @@ def value_or_extensions(value: Json, path: Path, walk: Walk) -> None:
         )
 
 
+def no_comparator(value: Json, path: Path, walk: Walk) -> None:
+    """Check sqty-1 of SimpleQuantity (https://hl7.org/fhir/R4/datatypes.html#SimpleQuantity)."""
+    if "comparator" in value or "_comparator" in value:
+        walk.error(
+            "invariant",
+            path,
+            "sqty-1",
+            "This quantity is exact: remove comparator",
+            "Số lượng ở đây phải là giá trị chính xác: hãy bỏ comparator",
+        )
+
+
 def empty(path: Path, key: str, walk: Walk) -> None:
     walk.error(
         "invariant",

@@ -31,6 +31,8 @@ Check = Callable[[Any, Path, Walk], None]  # of one value
 
 # R4's constraints that other parts of this package check, with texts that say more.
 CHECKED_ELSEWHERE: Final = frozenset({"dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"})
+# The one profile on a data type that R4's own elements have.
+SIMPLE: Final = "http://hl7.org/fhir/StructureDefinition/SimpleQuantity"
 # R4 marks these as best practice: https://hl7.org/fhir/R4/best-practices.html
 ADVICE: Final = frozenset({"dom-6", "con-3"})
 
@@ -146,6 +148,8 @@ class Structures:
                 yield attachments.check
             case "Coding":
                 yield self._unknown_code
+            case "Quantity" if any(SIMPLE in kind.profiles for kind in element.types):
+                yield shapes.no_comparator
             case _:
                 pass
         if element.binding is not None:

@@ -51,8 +51,8 @@ def citizen_number(prefix: str) -> tuple[Json, list[Json]]:
             "the card",
             "Chữ số 4–6 của CCCD không khớp năm sinh: hãy đối chiếu số và ngày sinh với thẻ",
         ),
-        f"birthDate.hasValue().not() or {digits}.all(1900 + substring(3, 1).toInteger() div 2 * 100 + "
-        "substring(4, 2).toInteger() = %resource.birthDate.toString().substring(0, 4).toInteger())",
+        f"iif(birthDate.toString().matches('^[0-9]{{4}}'), {digits}.all(1900 + substring(3, 1).toInteger() div 2 * "
+        "100 + substring(4, 2).toInteger() = %resource.birthDate.toString().substring(0, 4).toInteger()), true)",
         f"{PERSON}. {CHANGED}",
     )
     return place, [sex, birth]

@@ -44,18 +44,22 @@ def _known_place(path: str) -> str:
     return f"{path}.where(extension.where(url = '{WARD}' or url = '{older}').exists() or country != 'VN').exists()"
 
 
-def _address(key: str, english: str, vietnamese: str, path: str, where: str) -> Json:
+def _address(key: str, name: tuple[str, str], path: str, where: tuple[str, str]) -> Json:
     return rule(
         key,
         "warning",
         (
-            f"The record does not say {english} as commune and province: add {where} with vn-ext-ward and "
+            f"The record does not say {name[0]} as commune and province: add {where[0]} with vn-ext-ward and "
             "vn-ext-province",
-            f"Bản ghi chưa có {vietnamese} (cấp xã và cấp tỉnh): hãy thêm {where} với vn-ext-ward và vn-ext-province",
+            f"Bản ghi chưa có {name[1]} (cấp xã và cấp tỉnh): hãy thêm {where[1]} có vn-ext-ward và vn-ext-province",
         ),
         _known_place(path),
         UNVERIFIED,
     )
+
+
+def _extended(name: str) -> tuple[str, str]:
+    return f"the extension {name}", f"phần mở rộng {name}"
 
 
 def _of_extension(id: str) -> str:
@@ -115,6 +119,16 @@ def _whole_person() -> list[Json]:
             f"{UNVERIFIED}: the full name is mandatory",
         ),
         rule(
+            "vn-imm-born-already",
+            "error",
+            (
+                "The birth date lies in the future: correct birthDate",
+                "Ngày sinh ở tương lai: hãy sửa birthDate",
+            ),
+            "iif(birthDate > today(), false, true)",
+            EXACT,
+        ),
+        rule(
             "vn-imm-deceased-after-birth",
             "error",
             (
@@ -147,38 +161,33 @@ def _whole_person() -> list[Json]:
         ),
         _address(
             "vn-imm-address-permanent",
-            "the permanent residence",
-            "nơi thường trú",
+            ("the permanent residence", "nơi thường trú"),
             "address.where(use = 'home')",
-            "an address with use home",
+            ("an address with use home", "địa chỉ có use = home"),
         ),
         _address(
             "vn-imm-address-current",
-            "the current residence",
-            "nơi ở hiện tại",
+            ("the current residence", "nơi ở hiện tại"),
             "address.where(type = 'physical' or type = 'both')",
-            "an address with type physical",
+            ("an address with type physical", "địa chỉ có type = physical"),
         ),
         _address(
             "vn-imm-birth-place",
-            "the place of birth",
-            "nơi sinh",
+            ("the place of birth", "nơi sinh"),
             _of_extension(f"{R4}/patient-birthPlace"),
-            "the extension patient-birthPlace",
+            _extended("patient-birthPlace"),
         ),
         _address(
             "vn-imm-birth-registration",
-            "where the birth was registered",
-            "nơi đăng ký khai sinh",
+            ("where the birth was registered", "nơi đăng ký khai sinh"),
             _of_extension(own("vn-imm-ext-birth-registration")),
-            "the extension vn-imm-ext-birth-registration",
+            _extended("vn-imm-ext-birth-registration"),
         ),
         _address(
             "vn-imm-native-place",
-            "the native place",
-            "quê quán",
+            ("the native place", "quê quán"),
             _of_extension(own("vn-imm-ext-native-place")),
-            "the extension vn-imm-ext-native-place",
+            _extended("vn-imm-ext-native-place"),
         ),
     ]
 

@@ -40,6 +40,18 @@ def _time() -> list[Json]:
             EXACT,
         ),
         rule(
+            "vn-imm-given-already",
+            "error",
+            (
+                "A dose that was given (completed) lies in the future: correct occurrenceDateTime, or plan it with an "
+                "ImmunizationRecommendation",
+                "Mũi đã tiêm (completed) lại có ngày trong tương lai: hãy sửa occurrenceDateTime, hoặc lên lịch bằng "
+                "ImmunizationRecommendation",
+            ),
+            f"iif({GIVEN} and occurrence.ofType(dateTime) > today(), false, true)",
+            EXACT,
+        ),
+        rule(
             "vn-imm-occurrence-day",
             "error",
             (
@@ -81,6 +93,20 @@ def _time() -> list[Json]:
             f"{EXACT}; the WHO form for adverse events asks for the time of reconstitution",
         ),
     ]
+
+
+def _after_birth() -> Json:
+    """Return the rule that nobody gets a dose before birth; whose record holds the wrong date, nobody can say."""
+    return rule(
+        "vn-imm-after-birth",
+        "warning",
+        (
+            "The dose was given before the person was born: compare occurrenceDateTime with the person's birthDate",
+            "Mũi tiêm có ngày trước ngày sinh của đối tượng: hãy đối chiếu occurrenceDateTime với birthDate",
+        ),
+        f"where({GIVEN}).patient.resolve().where(birthDate > %resource.occurrence.ofType(dateTime)).empty()",
+        EXACT,
+    )
 
 
 def _birth_dose() -> Json:
@@ -231,7 +257,7 @@ def _immunization() -> Json:
             element(
                 "Immunization",
                 ("A dose of the immunization programme", "Mũi tiêm chủng"),
-                constraint=[*_time(), _birth_dose(), *_content()],
+                constraint=[*_time(), _after_birth(), _birth_dose(), *_content()],
             ),
             demanded(
                 "Immunization.extension:programType",

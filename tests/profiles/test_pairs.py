@@ -61,6 +61,7 @@ from tests.profiles.bases import (
 Changes = dict[str, Any]
 REGULATION = re.compile(r"(QĐ|NĐ|TT|Luật|NQ) [^,;:()]*|The NamingSystem \S+")
 SAME: Changes = {}
+TODAY = "2026-11-22"
 NARROWED = ("AdverseEvent.subject", "AdverseEvent.suspectEntity.instance")  # to fewer types than R4 lets
 TYPE = {"url": PROGRAMME_TYPE, "valueCode": "tcmr"}
 
@@ -199,6 +200,7 @@ PAIRS: tuple[tuple[Resource, str, Changes, Changes], ...] = (
     (PATIENT, "vn-imm-name", {"name": [{"given": ["A"]}]}, {"name": [{"family": "Nguyễn"}]}),
     (PATIENT, "Patient.gender:min", {"gender": "unknown"}, {"gender": None}),
     (PATIENT, "Patient.birthDate:min", {"birthDate": None, "_birthDate": UNKNOWN}, {"birthDate": None}),
+    (PATIENT, "vn-imm-born-already", {"birthDate": TODAY}, {"birthDate": "2026-11-23"}),
     (PATIENT, "vn-imm-deceased-after-birth", {"deceasedDateTime": "1985-03-15"}, {"deceasedDateTime": "1985-03-14"}),
     (PATIENT, "vn-imm-subject-status", {**added(PATIENT, status("2")), "deceasedDateTime": "2026-01-01"}, added(PATIENT, status("2"))),
     (PATIENT, "vn-imm-ext-subject-status Extension.value[x]:binding", added(PATIENT, status("3")), added(PATIENT, status("4"))),
@@ -212,6 +214,7 @@ PAIRS: tuple[tuple[Resource, str, Changes, Changes], ...] = (
     (PATIENT, "vn-imm-birth-registration", SAME, placed(ORIGINS[0], ORIGINS[2])),
     (PATIENT, "vn-imm-native-place", SAME, placed(*ORIGINS[:2], {"url": ORIGINS[2]["url"], "valueAddress": {"extension": UNITS[:1], "country": "VN"}})),
     # doses: when
+    (DOSE, "vn-imm-given-already", {"occurrenceDateTime": f"{TODAY}T23:59:00+07:00"}, {"occurrenceDateTime": "2026-11-23"}),
     (DOSE, "vn-imm-not-in-the-future", {"recorded": "2026-03-20"}, {"recorded": "2026-03-19"}),
     (DOSE, "vn-imm-occurrence-day", {**PAPER, "occurrenceDateTime": "2026"}, {"occurrenceDateTime": "2026-03"}),
     (DOSE, "vn-imm-recorded", PAPER | {"recorded": None}, {"recorded": None}),
@@ -276,6 +279,7 @@ PAIRS: tuple[tuple[Resource, str, Changes, Changes], ...] = (
     (EVENT, "AdverseEvent.suspectEntity.instance:target", {"suspectEntity": [{"instance": {"reference": "Medication/lo"}}]}, {"suspectEntity": [{"instance": {"reference": "Device/1"}}]}),
     (EVENT, "AdverseEvent.suspectEntity.causality.assessment:binding", SAME, {"suspectEntity": [{"instance": {"reference": "Immunization/bcg"}, "causality": [{"assessment": coded(f"{OWN}/CodeSystem/aefi-causality", "E")}]}]}),
     (EVENT, "vn-imm-aefi-after-dose", suspected("2026-03-20T08:20:00+07:00"), suspected("2026-03-20T08:21:00+07:00")),
+    (DOSE, "vn-imm-after-birth", of_newborn("2026-03-20"), of_newborn("2026-03-21")),
     (DOSE, "vn-imm-hepatitis-b-birth-dose", of_newborn("2026-03-19"), of_newborn("2026-03-18")),
     (PATIENT, "vn-imm-address-ward", at_home("00004", "01"), at_home("00004", "79")),
     (PATIENT, "vn-imm-address-former-commune", at_home(None, "01", "00001"), at_home(None, "15", "00001")),
@@ -375,8 +379,9 @@ def test_one_instance_is_accepted_and_one_refused(
     base: Resource, name: str, accepted: Changes, refused: Changes, validator: Validator
 ) -> None:
     rule = name.rpartition(" ")[2]
-    assert [issue for issue in validator.validate(changed(base, accepted)).issues if issue.rule == rule] == []
-    broken = [issue for issue in validator.validate(changed(base, refused)).issues if issue.rule == rule]
+    found = [validator.validate(changed(base, changes), today=TODAY).issues for changes in (accepted, refused)]
+    assert [issue for issue in found[0] if issue.rule == rule] == []
+    broken = [issue for issue in found[1] if issue.rule == rule]
     assert [issue.severity for issue in broken] == [DEMANDS[name][0]]
 
 

@@ -164,6 +164,8 @@ ACCEPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("not given, with reason", DOSE, {"status": "not-done", "statusReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "OSTOCK"}]}}),
     ("reason in words", DOSE, {"status": "not-done", "statusReason": {"text": "Trẻ sốt"}}),
     ("recorded on the same day", DOSE, {"recorded": "2026-03-20"}),
+    ("given on a day that had begun here and not yet in Greenwich", DOSE, {"occurrenceDateTime": "2026-03-20", "recorded": "2026-03-19T17:30:00Z"}),
+    ("lot that expired on the same day, in Universal Time", DOSE, {"occurrenceDateTime": "2026-12-31T18:00:00Z", "recorded": "2026-12-31T18:00:00Z", "expirationDate": "2026-12-31"}),
     ("recorded at the same moment in another zone", DOSE, {"recorded": "2026-03-20T01:00:00Z"}),
     ("somebody by number", DOSE, {"performer": [{"actor": {"identifier": {"value": "1"}}}]}),
     ("facility in a transaction", DOSE, {"performer": [{"actor": {"reference": "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"}}]}),

@@ -198,7 +198,7 @@ DATED = Validator(
 
 @pytest.mark.parametrize(
     ("code", "day", "good"),
-    [("old", "2019-05-06", True), ("old", "2025-07-01", False), ("new", "2025-06-30T08:00:00+07:00", False), ("new", "2025", True), ("old", "2025-06", True), ("ever", "1990", True)],
+    [("old", "2019-05-06", True), ("old", "2025-07-01", False), ("new", "2025-06-30T08:00:00+07:00", False), ("new", "2025", True), ("old", "2025-06", True), ("ever", "1990", True), ("new", "2025-06-30T17:00:00Z", True), ("old", "2025-06-30T17:00:00Z", True), ("new", "2025-06-29T17:00:00Z", False)],
 )  # fmt: skip
 def test_a_dose_is_checked_against_the_codes_of_its_day(code: str, day: str, good: bool) -> None:
     dose = {**DOSE, "occurrenceDateTime": day, "vaccineCode": {"coding": [{"system": UNITS["url"], "code": code}]}}

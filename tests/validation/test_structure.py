@@ -128,6 +128,9 @@ BROKEN: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, str, str]]] =
     ("extension with both", PATIENT, {"extension": [{"url": "http://x", "valueCode": "a", "extension": [{"url": "y", "valueCode": "b"}]}]}, ("invariant", "Patient.extension[0]", "ext-1")),
     ("extension with two values", PATIENT, {"extension": [{"url": "http://x", "valueCode": "a", "valueString": "b"}]}, ("structure", "Patient.extension[0].value", "Extension.value[x]:choice")),
     # references
+    ("extension with a relative address", PATIENT, {"extension": [{"url": "nationality", "valueCode": "VN"}]}, ("extension", "Patient.extension[0]", "Extension.url:absolute")),
+    ("the same on a value", PATIENT, {"_birthDate": {"extension": [{"url": "time", "valueCode": "b"}]}}, ("extension", "Patient.birthDate.extension[0]", "Extension.url:absolute")),
+    ("more or less of a simple quantity", DOSE, {"doseQuantity/comparator": "<"}, ("invariant", "Immunization.doseQuantity", "sqty-1")),
     ("reference to the wrong type", DOSE, {"patient/reference": "Organization/1"}, ("value", "Immunization.patient.reference", "Immunization.patient:target")),
     ("absolute one to the wrong type", DOSE, {"patient/reference": "https://h.vn/fhir/Group/1"}, ("value", "Immunization.patient.reference", "Immunization.patient:target")),
     ("reference in lower case", DOSE, {"patient/reference": "patient/1"}, ("value", "Immunization.patient.reference", "Immunization.patient:format")),
