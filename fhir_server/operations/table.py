@@ -93,6 +93,7 @@ OPERATIONS = {
         types=("ConceptMap",),
         methods=("GET", "POST"),
     ),
+    "closure": Operation(f"{CORE}/ConceptMap-closure", ("system",), "terminology.closure.closure"),
     "snapshot": Operation(
         f"{CORE}/StructureDefinition-snapshot",
         ("type", "instance"),

@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.server_type import SERVER_TYPE
 
 from fhir_server.store.changes import Changes, Version
+from fhir_server.store.closures import Closures
 from fhir_server.store.concepts import Concepts
 from fhir_server.store.documents import LAST_SEQUENCE, NODES, Put, Stored
 from fhir_server.store.explaining import Cost
@@ -74,6 +75,7 @@ class Store:
         self._database = database
         self.register = Register(client[database])
         self.jobs = Jobs(client[database])
+        self.closures = Closures(client[database])
         layout = Layout(client[database])
         self._reads = Reads(layout)
         self._queries = Queries(layout, limits.query)
