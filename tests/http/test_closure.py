@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fhir_server.operations.terminology import closure
 from fhir_server.store.closures import Named
 from terminology.concepts import Concept
+from tests.http.serving import serving
 from tests.http.terminology_examples import CS, PLACES, UNKNOWN, code_system, concept, stock
 
 Json = dict[str, Any]
@@ -234,3 +235,20 @@ def test_every_relation_is_told_once_whatever_the_order(codes: list[str], steps:
     grown = [[each for each in table if each.since <= version] for version in range(versions[-1] + 1)]
     told = [relation for version, part in enumerate(grown) for relation in closure.relations(part, KNOWN, version - 1)]
     assert sorted(told) == sorted((("s", code), up) for code, ups in ABOVE.items() for up in ups)
+
+
+async def test_code_systems_in_the_database_are_asked_as_well(mongodb_uri: str, database: str) -> None:
+    url = f"http://example.org/fhir/CodeSystem/{database}"
+    name = "A concept with a display that is long enough to make it large"
+    rows = [concept(f"C{at}", f"{name} {at}", **({"parent": f"C{at // 10}"} if at else {})) for at in range(4_000)]
+    async with serving(mongodb_uri, database) as client:
+        stored = await client.put("/fhir/CodeSystem/large", json={**code_system(url, *rows), "id": "large"})
+        assert stored.status_code == 201
+        for _ in range(600):  # until its concepts are indexed
+            known = await client.get("/fhir/CodeSystem/$lookup", params={"system": url, "code": "C1"})
+            if known.status_code != 503:
+                break
+            await asyncio.sleep(0.1)
+        assert told(await asked(client, "one")) == ("0", set())
+        assert told(await asked(client, "one", "C5", "C3999", system=url))[1] == set()
+        assert told(await asked(client, "one", "C39", system=url))[1] == above("C3999<C39")
