@@ -313,9 +313,7 @@ def _binary(operator: str, left: Node, right: Node, names: Names) -> Evaluate:
         case "contains":
             return lambda this, around: functions.within(other(this, around), one(this, around))
         case "&":
-            return lambda this, around: [
-                "".join(str(value) for value in (*one(this, around)[:1], *other(this, around)[:1]))
-            ]
+            return lambda this, around: [functions.concatenated(one(this, around), other(this, around))]
         case _:
             return lambda this, around: functions.arithmetic(operator, one(this, around), other(this, around))
 

@@ -176,6 +176,11 @@ def anchored(pattern: str) -> Callable[[str], object]:
     return re.compile(end, re.DOTALL).search
 
 
+def concatenated(left: Values, right: Values) -> str:
+    """`&`: what is empty is an empty text."""
+    return "".join(str(value) for value in (*left[:1], *right[:1]))
+
+
 def substring(text: str, start: int, length: int | None = None) -> Values:
     """`substring`: empty when it starts outside of the text."""
     if not 0 <= start < len(text):

@@ -339,6 +339,11 @@ class _Writer:
             case Step(Member(name), Call("ofType" | "as", (Member(kind),))) if name in self._names.choices:
                 chosen = [key for key, type in self._names.choices[name].items() if type == kind]
                 self._property(chosen[0] if len(chosen) == 1 else None, node, item, body, enough)
+            case Binary("&", left, right):
+                sides = f"{self._collected(left, item)}, {self._collected(right, item)}"
+                text = self.code.name()
+                self.code.line(f"{text} = {self.code.constant(functions.concatenated)}({sides})")
+                body(text)
             case Step(source, Call("resolve", ())):
                 links = self._collected(source, item)
                 resolve = f"{self.code.constant(calls.resolve)}({links}, [{item}], around)"

@@ -174,9 +174,9 @@ class _Bound:
 
     def _ask(self, codings: tuple[tuple[str | None, str], ...], path: Path, walk: Walk) -> None:
         rule = f"{self.element}:binding"
-        asked = CodeIsIn(self.binding.value_set, codings, self._severity, walk.days, "", rule, self.profile)
+        asked = CodeIsIn(self.binding.value_set, codings, self._severity, walk.days, path, rule, self.profile)
         walk.dated += 1
-        walk.asked.append((asked, path))
+        walk.asked.append(asked)
 
     def _report(self, codings: list[Any], path: Path, walk: Walk) -> None:
         if self.binding.strength == "preferred" and not walk.best_practice:

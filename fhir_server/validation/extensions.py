@@ -27,8 +27,15 @@ class Extensions:
         self._contexts: dict[str, Allowed | None] = {}  # by url; None: anywhere
         self._places: dict[tuple[str, ...], frozenset[str]] = {}
 
-    def check(self, value: Json, path: Path, walk: Walk) -> None:
-        """Check an extension by its definition; one that is not known is let pass, unless it modifies."""
+    def content(self, value: Json, path: Path, walk: Walk) -> None:
+        """Check an extension by its definition, when that is known."""
+        url = value.get("url")
+        profile = self._profiles.get(url) if type(url) is str and ":" in url else None
+        if profile is not None and profile.type == "Extension":
+            profile.check(value, path, walk)
+
+    def position(self, value: Json, path: Path, walk: Walk) -> None:
+        """Check that an extension may stand where it does; one that is not known may, unless it modifies."""
         url = value.get("url")
         if type(url) is not str:
             return
@@ -41,7 +48,6 @@ class Extensions:
             if path[1] == "modifierExtension":
                 _unknown_modifier(url, path, walk)
             return
-        profile.check(value, path, walk)
         allowed = self._allowed(url)
         if allowed is None or path[0] is None:
             return

@@ -198,8 +198,8 @@ def _following(rule: Compiled) -> Check:
         if ids:
             later = _Later(rule, value, walk.resource, walk.holder, walk.bundle, walk.lookups.belongs, walk.today, ids)
             needed = tuple(dict.fromkeys(ids.values()))
-            asked = KeepsRule(needed, later, said.severity, (said.en, said.vi), "", said.key, said.profile)
-            walk.asked.append((asked, path))
+            asked = KeepsRule(needed, later, said.severity, (said.en, said.vi), path, said.key, said.profile)
+            walk.asked.append(asked)
 
     return check
 

@@ -181,7 +181,7 @@ class _Compiler:
             checks += self._types(node, node.types, member)
         if node.children or node.constraints:
             checks.append(self.content(node, self._members(node, member)))
-        if checks and self._type in self._definitions.resource_types and seen.repeats(member, self._definitions):
+        if checks and seen.repeats(member, self._definitions):
             return [self._profiles.seen.once(checks)]
         return checks
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from fhir_server.definitions import Definitions
-from fhir_server.validation.report import MatchesProfile, Path, Walk, below, shown
+from fhir_server.validation.report import Exists, MatchesProfile, Path, Walk, below, shown
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]
@@ -48,7 +48,7 @@ def reference(element: str, targets: Iterable[str], definitions: Definitions, pr
             match = RELATIVE(text)
             if match is not None:
                 target, id, version = match.groups()
-                walk.questions.append((target, id, version, path))
+                walk.questions.append(Exists(target, id, version, path))
                 _same(kind, target, element, path, walk)
                 kind = target
                 if target not in known:
@@ -105,8 +105,8 @@ def _following(element: str, demanded: tuple[str, ...], profile: str, profiles: 
         if target is None:
             match = RELATIVE(text)
             if match is not None:
-                question = MatchesProfile(match.group(1), match.group(2), demanded, "", rule, profile)
-                walk.asked.append((question, path))
+                question = MatchesProfile(match.group(1), match.group(2), demanded, path, rule, profile)
+                walk.asked.append(question)
         elif not walk.visiting(target) and all(profiles.conforms(target, url, walk) is False for url in demanded):
             walk.error("value", path, rule, *not_following(text, demanded), profile)
 

@@ -23,8 +23,13 @@ class Exists(NamedTuple):
 
     type: str
     id: str
-    expression: str  # FHIRPath of the Reference element
-    version: str | None = None
+    version: str | None
+    at: Path  # of the Reference element
+
+    @property
+    def expression(self) -> str:
+        """The path as FHIRPath."""
+        return render(self.at)
 
 
 class MatchesProfile(NamedTuple):
@@ -33,9 +38,14 @@ class MatchesProfile(NamedTuple):
     type: str
     id: str
     profiles: tuple[str, ...]
-    expression: str  # FHIRPath of the Reference element
+    at: Path  # of the Reference element
     rule: str
     profile: str  # that demands it
+
+    @property
+    def expression(self) -> str:
+        """The path as FHIRPath."""
+        return render(self.at)
 
 
 class CodeIsIn(NamedTuple):
@@ -45,9 +55,14 @@ class CodeIsIn(NamedTuple):
     codings: tuple[tuple[str | None, str], ...]  # system, code
     severity: Severity  # of the issue when none is
     days: tuple[str, str] | None  # first and last day on which the code may have been chosen; None: today
-    expression: str
+    at: Path
     rule: str
     profile: str | None
+
+    @property
+    def expression(self) -> str:
+        """The path as FHIRPath."""
+        return render(self.at)
 
 
 class KeepsRule(NamedTuple):
@@ -57,9 +72,14 @@ class KeepsRule(NamedTuple):
     kept: Callable[[Mapping[tuple[str, str], dict[str, Any]]], bool]  # told what was found of these
     severity: Severity  # of the issue when it is not
     text: tuple[str, str]  # en, vi
-    expression: str
+    at: Path
     rule: str
     profile: str | None
+
+    @property
+    def expression(self) -> str:
+        """The path as FHIRPath."""
+        return render(self.at)
 
 
 Asked = MatchesProfile | CodeIsIn | KeepsRule
@@ -108,8 +128,8 @@ class Walk:
 
     def __init__(self, lookups: Lookups | None = None, today: str | None = None, best_practice: bool = False) -> None:
         self.issues: list[Issue] = []
-        self.questions: list[tuple[str, str, str | None, Path]] = []  # `Exists`, of which there are many
-        self.asked: list[tuple[Asked, Path]] = []
+        self.questions: list[Exists] = []
+        self.asked: list[Asked] = []
         self.sought: list[str] = []  # references that lead to nothing that is at hand
         self.resource: dict[str, Any] = {}  # %resource: the one that is read now
         self.holder: dict[str, Any] = {}  # %rootResource: the one that `#id` speaks of
@@ -225,9 +245,7 @@ class Walk:
 
     def report(self) -> Report:
         """Return what was found so far."""
-        exist = (Exists(kind, id, render(path), version) for kind, id, version, path in self.questions)
-        others = (question._replace(expression=render(path)) for question, path in self.asked)
-        return Report(tuple(self.issues), (*exist, *others))
+        return Report(tuple(self.issues), (*self.questions, *self.asked))
 
 
 def root(expression: str) -> Path:

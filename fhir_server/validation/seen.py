@@ -6,7 +6,6 @@ check asked of store and terminology is asked again each time.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any, Final, NamedTuple
 
 from fhir_server import wire
@@ -14,21 +13,25 @@ from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Member
 from fhir_server.outcome import Malformed
 from fhir_server.validation import report
-from fhir_server.validation.report import Path, Walk
+from fhir_server.validation.report import Exists, Path, Walk
 
 Check = Callable[[Any, Path, Walk], None]
 Steps = tuple[tuple[str, int | None], ...]  # from a value to what lies in it
+Day = tuple[tuple[str, str] | None, str | None]  # when what is read was chosen, and today
 
 # Types whose values come again with other resources; names, numbers of persons and telephones do not.
-REPEATED: Final = frozenset({"Address", "BackboneElement", "CodeableConcept", "Coding", "Extension", "Meta"})
+REPEATED: Final = frozenset({"Address", "CodeableConcept", "Coding", "Extension", "Meta"})
 MAX_VALUES: Final = 8192
 MAX_LENGTH: Final = 2048  # bytes of JSON: longer values seldom come again
+MAX_DEPTH: Final = 12  # elements: what lies deeper is not written again and again, level by level
 
 
 def repeats(member: Member, definitions: Definitions) -> bool:
-    """Return whether an element lies right in a resource, is of a type whose values repeat, and holds no resource."""
+    """Return whether the values of an element come again with other resources, and hold none themselves."""
+    if member.type in REPEATED:
+        return True
     type, _, name = member.element.path.partition(".")
-    if member.type not in REPEATED or type not in definitions.resource_types or "." in name:
+    if member.type != "BackboneElement" or type not in definitions.resource_types or "." in name:
         return False
     return all(inner.type != "Resource" for inner in definitions.members(member).values())
 
@@ -36,36 +39,47 @@ def repeats(member: Member, definitions: Definitions) -> bool:
 class Asked(NamedTuple):
     """What the check of a value asked, and where below the value."""
 
-    exist: Sequence[tuple[tuple[str, str, str | None], Steps]] = ()
+    exist: Sequence[tuple[Exists, Steps]] = ()
     others: Sequence[tuple[report.Asked, Steps]] = ()
 
 
 NOTHING: Final = Asked()
-BY_DAY: Final = Asked()  # the day counts too: look under it
+
+
+class _Place:
+    """The values found right at one place: those of late, and those from before; of some, for certain days only."""
+
+    __slots__ = ("late", "old")
+
+    def __init__(self) -> None:
+        self.late: dict[bytes, Asked | dict[Day, Asked]] = {}
+        self.old: dict[bytes, Asked | dict[Day, Asked]] = {}
 
 
 class Seen:
-    """The values found right by the checks of one set of definitions."""
+    """The values found right by the checks of one set of definitions: those that came again of late stay."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[object, ...], Asked] = {}
-        self._places = count()
+        self._places: list[_Place] = []
+        self._late = 0  # how many are in all the `late`
 
     def once(self, checks: Sequence[Check]) -> Check:
-        """Return `checks` as one, for values that lie right in a resource; what was found right passes at once."""
-        found, place = self._found, next(self._places)
+        """Return `checks` as one; what was found right passes at once."""
+        place = _Place()
+        self._places.append(place)
 
         def checked(value: Any, path: Path, walk: Walk) -> None:
             text = walk.written.get(id(value))
             if text is None:
-                text = _write(value, walk)
+                text = _write(value, path, walk)
             if not text or walk.best_practice or walk.must_support:
                 for check in checks:
                     check(value, path, walk)
                 return
-            asked = found.get((place, text))
-            if asked is BY_DAY:
-                asked = found.get((place, text, walk.days, walk.today))
+            asked = place.late.get(text) or self._from_before(place, text)
+            if isinstance(asked, dict):
+                walk.dated += 1
+                asked = asked.get((walk.days, walk.today))
             if asked is None:
                 self._learn(checks, place, text, value, path, walk)
             elif asked is not NOTHING:
@@ -73,33 +87,48 @@ class Seen:
 
         return checked
 
-    def _learn(self, checks: Sequence[Check], place: int, text: bytes, value: Any, path: Path, walk: Walk) -> None:
+    def _from_before(self, place: _Place, text: bytes) -> Asked | dict[Day, Asked] | None:
+        found = place.old.get(text)
+        if type(found) is Asked:
+            self._keep(place, text, found)
+        return found
+
+    def _learn(self, checks: Sequence[Check], place: _Place, text: bytes, value: Any, path: Path, walk: Walk) -> None:
         issues, exist, others = len(walk.issues), len(walk.questions), len(walk.asked)
         beyond, dated, days = walk.beyond, walk.dated, walk.days
         for check in checks:
             check(value, path, walk)
         if len(walk.issues) > issues or walk.beyond > beyond:
             return
-        if len(self._found) >= MAX_VALUES:
-            self._found.clear()
-        text = bytes(memoryview(text))  # what orjson wrote has room for 4 KiB behind it
         asked = NOTHING
         if len(walk.questions) > exist or len(walk.asked) > others:
             asked = Asked(
-                [((kind, id, version), _steps(at, path)) for kind, id, version, at in walk.questions[exist:]],
-                [(question, _steps(at, path)) for question, at in walk.asked[others:]],
+                [(question, _steps(question.at, path)) for question in walk.questions[exist:]],
+                [(question, _steps(question.at, path)) for question in walk.asked[others:]],
             )
-        if walk.dated > dated:
-            self._found[place, text] = BY_DAY
-            self._found[place, text, days, walk.today] = asked
+        self._keep(place, text, asked, (days, walk.today) if walk.dated > dated else None)
+
+    def _keep(self, place: _Place, text: bytes, asked: Asked, day: Day | None = None) -> None:
+        if self._late >= MAX_VALUES // 2:
+            self._late = 0
+            for each in self._places:
+                each.late, each.old = {}, each.late
+        self._late += 1
+        text = bytes(memoryview(text))  # what orjson wrote has room for 4 KiB behind it
+        if day is None:
+            place.late[text] = asked
+            return
+        by_day = place.late.get(text)
+        if type(by_day) is dict:
+            by_day[day] = asked
         else:
-            self._found[place, text] = asked
+            place.late[text] = {day: asked}
 
 
-def _write(value: Any, walk: Walk) -> bytes:
+def _write(value: Any, path: Path, walk: Walk) -> bytes:
     """Return the JSON of an object, empty when it is not worth remembering; kept while the walk lasts."""
     try:
-        text = wire.dumps(value) if type(value) is dict else b""
+        text = wire.dumps(value) if type(value) is dict and path[3] <= MAX_DEPTH else b""
     except (Malformed, TypeError):
         text = b""  # what is wrong with it is for the check to tell
     found = walk.written[id(value)] = text if len(text) <= MAX_LENGTH else b""
@@ -107,10 +136,10 @@ def _write(value: Any, walk: Walk) -> bytes:
 
 
 def _ask(asked: Asked, path: Path, walk: Walk) -> None:
-    for (kind, id, version), steps in asked.exist:
-        walk.questions.append((kind, id, version, _below(path, steps)))
+    for (type, id, version, _), steps in asked.exist:
+        walk.questions.append(Exists(type, id, version, _below(path, steps)))
     for question, steps in asked.others:
-        walk.asked.append((question, _below(path, steps)))
+        walk.asked.append(question._replace(at=_below(path, steps)))
 
 
 def _steps(at: Path, path: Path) -> Steps:

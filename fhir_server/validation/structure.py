@@ -57,11 +57,11 @@ class Properties(dict[str, Property]):
 class Structures:
     """The checks of every type, compiled once for one set of definitions."""
 
-    def __init__(self, definitions: Definitions, resource: Check, extension: Check, found: Seen):
+    def __init__(self, definitions: Definitions, resource: Check, content: Check, position: Check, found: Seen):
         self._definitions = definitions
         self._seen = found
         self._resource = resource  # the check of a resource of whatever type within another one
-        self._extension = extension  # the check of an extension against its own definition
+        self._content, self._position = content, position  # of an extension: by its definition, where it stands
         self._objects: dict[str, Check] = {}
         self._primitives: dict[str, primitives.Primitive] = {}
         self._names: dict[str, Names] = {}
@@ -143,7 +143,7 @@ class Structures:
                 yield references.reference(element.path, kind.targets, self._definitions)
             case "Extension":
                 yield shapes.value_or_extensions
-                yield self._extension
+                yield self._content
             case "Attachment":
                 yield attachments.check
             case "Coding":
@@ -190,6 +190,8 @@ class Structures:
         check, element = self.value(member), member.element
         if seen.repeats(member, self._definitions):
             check = self._seen.once([check])
+        if member.type == "Extension":  # the same one may stand here and not there
+            check = _all(check, [self._position])
         step = step_of(name, member)
         if element.max == 1:
 

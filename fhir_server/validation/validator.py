@@ -44,8 +44,8 @@ class Validator:
         self._definitions = definitions
         seen = Seen()
         self._profiles = Profiles(definitions, seen)
-        extension = Extensions(definitions, self._profiles).check
-        self._structures = Structures(definitions, self._inner, extension, seen)
+        extensions = Extensions(definitions, self._profiles)
+        self._structures = Structures(definitions, self._inner, extensions.content, extensions.position, seen)
         self._below: dict[str, tuple[str, ...]] = {}
         self._by_type: dict[tuple[str, ...], Mapping[str, tuple[str, ...]]] = {}
         self._lookups = Lookups(self._belongs, self._profiles.conforms)
@@ -192,6 +192,11 @@ class Validator:
             walk.passes(each.check, resource) for each in wanted if each.type == resource["resourceType"]
         )
 
+    def unchecked(self, url: str) -> tuple[tuple[str, str], ...]:
+        """Return what of the profile `url` is not checked here: the rule or the element, and why."""
+        profile = self._profiles.get(url)
+        return () if profile is None else profile.unchecked
+
     def knows_system(self, url: str) -> bool:
         """Return whether all codes of a code system are known here."""
         return self._definitions.codes_of_system(url) is not None
@@ -255,7 +260,7 @@ class Validator:
 def _weaken(walk: Walk, issues: int, asked: int) -> None:
     """Make warnings of the errors after the first `issues`, and of those that questions after `asked` may lead to."""
     walk.issues[issues:] = [_warning(issue) for issue in walk.issues[issues:]]
-    walk.asked[asked:] = [(_unenforced(question), at) for question, at in walk.asked[asked:]]
+    walk.asked[asked:] = [_unenforced(question) for question in walk.asked[asked:]]
 
 
 def _warning(issue: Issue) -> Issue:

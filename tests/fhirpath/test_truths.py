@@ -97,6 +97,8 @@ EXPRESSIONS = (
     "url.toInteger() mod use.toInteger() = 0",
     "iif(active, 1, 'a') = iif(gender = 'male', 1, 'b')",
     "name.text.endsWith('n').not()",
+    "(name.text & extension.where(url = 'u').value).where(matches('^An')).all(iif($this < 'Anb', endsWith('1'), true))",
+    "(name.given & gender).exists()",
     "true",
     "iif(active = true, gender = 'male', birthDate.exists())",
 )

@@ -10,10 +10,13 @@ import pytest
 
 from fhir_server.definitions import Definitions, core, core_facts
 from fhir_server.validation import CodeIsIn, Defaults, Exists, MatchesProfile, Validator
+from fhir_server.validation.report import below, root
 from fhir_server.validation.sayings import VIETNAMESE
 from tests.validation.test_profiles import BASE, HL7, profile
 
 Json = dict[str, Any]
+
+AT = below(root("Immunization"), "patient")
 
 ME: Json = {"resourceType": "Patient", "id": "me"}
 DOSE: Json = {
@@ -231,18 +234,18 @@ def test_what_only_others_can_tell_is_asked() -> None:
     validator = Validator(Definitions(core_facts(), [own, profile()]))
     dose = {**DOSE, "vaccineCode": {"coding": [{"system": "http://c", "code": "1"}]}}
     exists, follows, coded = validator.validate(dose, [f"{BASE}/dose"]).questions
-    assert exists == Exists("Patient", "me", "Immunization.patient")
+    assert exists == Exists("Patient", "me", None, AT)
     assert isinstance(follows, MatchesProfile | CodeIsIn)
     by_type = {type(question): question for question in (follows, coded)}
     assert by_type[MatchesProfile] == MatchesProfile(
-        "Patient", "me", (f"{BASE}/own",), "Immunization.patient", "Immunization.patient:targetProfile", f"{BASE}/dose"
+        "Patient", "me", (f"{BASE}/own",), AT, "Immunization.patient:targetProfile", f"{BASE}/dose"
     )
     assert by_type[CodeIsIn] == CodeIsIn(
         "http://nobody.knows",
         (("http://c", "1"),),
         "error",
         ("2019-05-06", "2019-05-06"),
-        "Immunization.vaccineCode",
+        below(root("Immunization"), "vaccineCode"),
         "Immunization.vaccineCode:binding",
         f"{BASE}/dose",
     )

@@ -100,8 +100,50 @@ def test_not_more_is_kept_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> Non
     kept = []
     for value in [{"text": str(number)} for number in range(50)]:
         check(value, below(walk.base, "code"), walk)
-        kept.append(len(found._found))
+        kept.append(sum(len(place.late) + len(place.old) for place in found._places))
     assert max(kept) == 4
+
+
+def test_what_comes_again_stays_when_much_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seen, "MAX_VALUES", 8)
+    checked: list[Any] = []
+    found, walk = seen.Seen(), Walk()
+    check = found.once([lambda value, path, walk: checked.append(value)])
+    often = {"text": "often"}
+    for number in range(40):
+        check(dict(often), below(walk.base, "code"), Walk())
+        check({"text": str(number)}, below(walk.base, "code"), Walk())
+    assert checked.count(often) == 1
+    assert len(checked) == 41
+
+
+def test_a_value_within_another_counts_where_the_outer_one_is_new() -> None:
+    """A new street in a ward seen before: the ward is not looked up again; on another day it is."""
+    patient: Json = deepcopy(EXAMPLES["Patient"])
+    report(patient)
+    checked: list[bytes] = []
+    learn = seen.Seen._learn
+
+    def noting(self: seen.Seen, checks: Any, place: Any, text: bytes, *rest: Any) -> None:
+        checked.append(text)
+        learn(self, checks, place, text, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seen.Seen, "_learn", noting)
+        patient["address"][0]["line"] = ["Số 1, phố Mới"]
+        report(patient)
+    wards = [wire.dumps(part) for part in patient["address"][0]["extension"]]
+    assert wire.dumps(patient["address"][0]) in checked
+    assert not set(wards) & set(checked)
+
+
+def test_an_extension_seen_in_its_place_is_refused_in_another() -> None:
+    patient: Json = deepcopy(EXAMPLES["Patient"])
+    ward = patient["address"][0]["extension"][0]
+    report(patient)
+    patient["name"][0]["extension"] = [ward]
+    found = [(issue.rule, issue.expression) for issue in report(patient).issues]
+    assert ("Extension.url:context", "Patient.name[0].extension[0]") in found
 
 
 RULES: dict[str, tuple[str, Json, str, Json, str]] = {

@@ -225,10 +225,9 @@ def test_a_misspelt_element_is_answered_with_the_right_name(name: str, meant: st
 
 def test_literal_relative_references_become_questions(r4: Validator) -> None:
     report = r4.validate(changed(DOSE, {"location": {"reference": "Location/tyt/_history/3"}}))
-    assert report.questions == (
-        Exists("Patient", "an", "Immunization.patient"),
-        Exists("Location", "tyt", "Immunization.location", "3"),
-    )
+    assert [asked[:3] for asked in report.questions] == [("Patient", "an", None), ("Location", "tyt", "3")]
+    assert [asked.expression for asked in report.questions] == ["Immunization.patient", "Immunization.location"]
+    assert {type(asked) for asked in report.questions} == {Exists}
 
 
 def test_expressions_start_where_the_caller_says(r4: Validator) -> None:
@@ -263,7 +262,8 @@ def test_each_resource_of_a_bundle_has_its_own_contained_ones(r4: Validator) -> 
 def test_what_a_bundle_holds_itself_is_not_asked_for(r4: Validator) -> None:
     other = changed(DOSE, {"patient/reference": "Patient/hoa"})
     report = r4.validate(bundle(PATIENT, DOSE, other))
-    assert report.questions == (Exists("Patient", "hoa", "Bundle.entry[2].resource.patient"),)
+    [asked] = report.questions
+    assert (asked[:2], asked.expression) == (("Patient", "hoa"), "Bundle.entry[2].resource.patient")
 
 
 def test_the_number_of_issues_is_bounded(r4: Validator) -> None:
