@@ -15,6 +15,11 @@ Json = dict[str, Any]
 
 PROSE: Final = ("definition", "comment", "requirements")  # "..." at the beginning: what the base says goes before it
 ADDED: Final = ("alias", "condition", "code", "example", "mapping")  # to what the base has
+# What an element has of its place, whatever the profile of its type says; fixed values and their like too.
+OF_THE_PLACE: Final = (
+    *("base", "min", "max", "type", "requirements", "slicing", "binding", "mustSupport", "maxLength"),
+    *("meaningWhenMissing", "orderMeaning"),
+)
 TAKEN_BACK: Final = ("id", "path", "sliceName", "base")  # said by the snapshot, not by a differential
 
 
@@ -31,7 +36,7 @@ def merged(base: Json, over: Json, source: str) -> tuple[Json, list[Fault]]:
         elif name == "extension":
             urls = {one.get("url") for one in value}
             found[name] = [*(one for one in base.get(name, ()) if one.get("url") not in urls), *value]
-        elif name == "slicing":
+        elif name == "slicing" or (name == "binding" and "valueSet" not in value):
             found[name] = {**base.get(name, {}), **value}
         elif name in PROSE and value.startswith("..."):
             found[name] = f"{base.get(name, '')}\n{value.removeprefix('...').lstrip()}".strip()
@@ -48,6 +53,14 @@ def _replace(found: Json, name: str, value: Any, over: Json) -> None:
         if same and other not in over:
             del found[other]
     found[name] = value
+
+
+def retyped(base: Json, root: Json) -> Json:
+    """Return the element `base` described as the root of its type's profile is, with all that its place demands."""
+    kept = {name: base[name] for name in base if name in OF_THE_PLACE or name.startswith(CHOICES)}
+    keys = {one["key"] for one in root.get("constraint", ())}
+    rules = [*root.get("constraint", ()), *(one for one in base.get("constraint", ()) if one["key"] not in keys)]
+    return {**root, **kept, **({"constraint": rules} if rules else {})}
 
 
 def _constraints(base: Any, own: list[Json], source: str) -> list[Json]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 Json = dict[str, Any]
 Step = tuple[str, tuple[str, ...]]  # the name of an element and of the slice in it: ("identifier", ("nid", "old"))
 
+LONGEST: Final = 100_000  # steps to all elements of one definition together
 DEEPEST: Final = 40  # elements and slices within each other
 
 # The order of https://hl7.org/fhir/R4/elementdefinition.html, in which elements are written.
@@ -49,14 +50,17 @@ class Node:
 
 
 def read(elements: Iterable[Json]) -> Node:
-    """Return the tree of a snapshot's or a differential's elements; raise ValueError when one lies too deep.
+    """Return the tree of a snapshot's or differential's elements; raise ValueError when they are too many or too deep.
 
     A differential need not name the elements around what it speaks of: these are there with nothing said of them.
     """
     root = Node("")
+    left = LONGEST
     for row, (element, steps) in enumerate(places(elements)):
-        if len(steps) + sum(len(slices) for _, slices in steps) > DEEPEST:
-            raise ValueError(f"more than {DEEPEST} elements and slices within each other")
+        depth = sum(1 + len(slices) for _, slices in steps)
+        left -= depth
+        if depth > DEEPEST or left < 0:
+            raise ValueError("too many elements, or too many within each other")
         node = root
         for name, slices in steps[1:]:
             node = node.children.setdefault(name, Node(name))

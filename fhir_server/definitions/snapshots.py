@@ -13,7 +13,7 @@ from typing import Any, Final
 from fhir_server.definitions import snapshot_faults as faults
 from fhir_server.definitions import snapshot_tree as tree
 from fhir_server.definitions.snapshot_faults import Fault, issue, refused
-from fhir_server.definitions.snapshot_rules import code, merged, strange_types
+from fhir_server.definitions.snapshot_rules import code, merged, retyped, strange_types
 from fhir_server.definitions.snapshot_tree import Node
 from fhir_server.outcome import Issue, TooCostly, Unprocessable
 
@@ -23,8 +23,8 @@ Find = Callable[[str], Json | None]  # the StructureDefinition with a canonical 
 TYPES: Final = "http://hl7.org/fhir/StructureDefinition/"
 MAX_CHAIN: Final = 16  # definitions that are made from each other
 MAX_ELEMENTS: Final = 50_000  # of differentials, and unfolded; the largest of R4's own snapshots has 300
+MAX_ISSUES: Final = 200
 REFERENCES: Final = frozenset({"Reference", "canonical"})
-OF_THE_PLACE: Final = ("base", "min", "max", "type", "requirements", "slicing")  # what the profile of a type cannot say
 OF_ALL_TYPES: Final = frozenset({"id", "extension"})  # children that a value has of whatever type
 
 # How far a definition has come, which says nothing of a profile on it: https://hl7.org/fhir/R4/versions.html#std-process
@@ -195,10 +195,9 @@ class _Walk:
         return element
 
     def _from_profile(self, base: Json, profile: str) -> Json:
-        """Return the element as the profile of its type describes it, within the limits that the element has."""
+        """Return the element as the profile of its type describes it, with what its place demands of it."""
         root = None if self._snapshots.is_under_way(profile) else self._snapshots.tree(profile)
-        kept: Json = {name: base[name] for name in OF_THE_PLACE if name in base}
-        return base if root is None else {**root.element, **kept}
+        return base if root is None else retyped(base, root.element)
 
     def _by_element(self, node: Node, children: dict[str, Node]) -> list[Node]:
         """Return the children, those that name a type of a choice (`valueQuantity`) as slices of the choice."""
@@ -287,7 +286,8 @@ class _Walk:
         return found
 
     def _fault(self, fault: Fault) -> None:
-        self._issues.append(issue(self._definition, fault, self._row))
+        if len(self._issues) < MAX_ISSUES:
+            self._issues.append(issue(self._definition, fault, self._row))
 
 
 def _with_sources(root: Node, url: str) -> Node:

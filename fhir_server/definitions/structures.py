@@ -21,8 +21,8 @@ FILE: Final = "r4-structures.ndjson.xz"
 @cache
 def _packed() -> dict[str, bytes]:
     """Return the definitions by URL, each compressed: a hundred are asked for at most, of nine megabytes in all."""
-    lines = lzma.decompress((files("fhir_server.definitions") / "data" / FILE).read_bytes()).splitlines()
-    return {orjson.loads(lines[row]): zlib.compress(lines[row + 1], 1) for row in range(0, len(lines), 2)}
+    with (files("fhir_server.definitions") / "data" / FILE).open("rb") as file, lzma.open(file) as lines:
+        return {orjson.loads(url): zlib.compress(next(lines), 1) for url in lines}
 
 
 def find(url: str) -> Json | None:

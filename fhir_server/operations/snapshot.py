@@ -4,10 +4,11 @@ https://hl7.org/fhir/R4/structuredefinition-operation-snapshot.html
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from fhir_server import wire
-from fhir_server.definitions import snapshots, structures
+from fhir_server.definitions import Definitions, snapshots, structures
 from fhir_server.interactions import canonicals, read
 from fhir_server.interactions.answer import Answer
 from fhir_server.operations.call import Call, inputs, text
@@ -23,9 +24,15 @@ async def snapshot(ctx: Context, call: Call) -> Answer:
     Raise Unprocessable when its differential does not fit its base.
     """
     definition = await _definition(ctx, call)
-    known = ctx.server.definitions.profiles
-    made = await asyncio.to_thread(snapshots.generate, definition, lambda url: known.get(url) or structures.find(url))
+    made = await asyncio.to_thread(snapshots.generate, definition, partial(_known, ctx.server.definitions))
     return Answer(200, wire.dumps(made))
+
+
+def _known(definitions: Definitions, url: str) -> Json | None:
+    """Return the definition with that URL which is in force here, else R4's own; of a type of R4 always that."""
+    name = url.removeprefix(snapshots.TYPES)
+    own = None if name == url or definitions.type(name) is None else structures.find(url)
+    return own or definitions.profiles.get(url) or structures.find(url)
 
 
 async def _definition(ctx: Context, call: Call) -> Json:
@@ -50,9 +57,9 @@ async def _definition(ctx: Context, call: Call) -> Json:
 
 
 async def _named(ctx: Context, canonical: str) -> Json:
-    """Return the definition with that canonical URL which is in force here, else R4's own; raise NotFound."""
+    """Return the definition that a canonical means; raise NotFound."""
     url, version = canonicals.split(canonical)
-    found = ctx.server.definitions.profiles.get(url) or await asyncio.to_thread(structures.find, url)
+    found = await asyncio.to_thread(_known, ctx.server.definitions, url)
     if found is None or version not in (None, found.get("version")):
         raise NotFound(
             f"The StructureDefinition {canonical[:200]} is not known here: store it, or load its package",

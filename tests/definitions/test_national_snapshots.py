@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import profiles
-from fhir_server.definitions import snapshots, structures
+from fhir_server import wire
+from fhir_server.definitions import Definitions, core_facts, snapshots, structures
+from fhir_server.validation import Validator
 
 Json = dict[str, Any]
 
@@ -43,6 +45,14 @@ def test_every_national_profile_has_a_snapshot(definition: Json) -> None:
         assert (":" in element["id"].rpartition(".")[2]) == ("sliceName" in element)
         assert "type" in element or "contentReference" in element or "." not in element["path"]
     assert snapshots.generate(made, national) == made
+
+
+def test_snapshots_are_valid_themselves() -> None:
+    packages = [*profiles.resources(), *profiles.resources("moh-ehealth")]
+    validator = Validator(Definitions(core_facts(), packages))
+    for definition in NATIONAL:
+        made = wire.loads(wire.dumps(snapshots.generate(definition, national)))
+        assert [issue for issue in validator.validate(made).issues if issue.severity == "error"] == []
 
 
 @given(st.sampled_from(NATIONAL), st.data())

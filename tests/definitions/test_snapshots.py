@@ -5,45 +5,7 @@ from typing import Any
 import pytest
 
 from fhir_server.definitions import snapshots, structures
-from fhir_server.outcome import TooCostly, Unprocessable
-
-Json = dict[str, Any]
-R4 = "http://hl7.org/fhir/StructureDefinition"
-OWN = "http://example.org"
-
-
-def profile(type: str, *elements: Json, base: str | None = None, url: str = f"{OWN}/one") -> Json:
-    """Return a profile with these elements, of which the paths are those of the ids unless told."""
-    rows = [
-        {"path": ".".join(part.partition(":")[0] for part in row.get("id", "").split(".")), **row} for row in elements
-    ]
-    return {
-        "resourceType": "StructureDefinition",
-        "url": url,
-        "name": "One",
-        "status": "active",
-        "kind": "resource",
-        "abstract": False,
-        "type": type,
-        "baseDefinition": base or f"{R4}/{type}",
-        "derivation": "constraint",
-        "differential": {"element": rows},
-    }
-
-
-def found(definition: Json, *others: Json) -> dict[str, Json]:
-    """Return the elements of the snapshot by id; `others` are known beside R4's own definitions."""
-    known = {other["url"]: other for other in others}
-    made = snapshots.generate(definition, lambda url: known.get(url) or structures.find(url))
-    return {element["id"]: element for element in made["snapshot"]["element"]}
-
-
-def refused(definition: Json, *others: Json) -> list[tuple[str | None, str | None]]:
-    """Return place and rule of everything for which there is no snapshot."""
-    with pytest.raises(Unprocessable) as error:
-        found(definition, *others)
-    assert all(issue.en != issue.vi for issue in error.value.issues)
-    return [(issue.expression, issue.rule) for issue in error.value.issues]
+from tests.definitions.profiles import OWN, R4, Json, found, profile
 
 
 def test_what_the_differential_does_not_name_is_as_the_base_has_it() -> None:
@@ -268,6 +230,31 @@ def test_a_fixed_value_takes_the_place_of_one_of_another_kind() -> None:
     assert found(second, first)["Observation.value[x]"]["patternString"] == "b"
 
 
+def test_the_profile_of_a_type_takes_nothing_from_what_the_place_demands() -> None:
+    kind = profile(
+        "CodeableConcept", {"id": "CodeableConcept", "short": "Ours", "constraint": [RULE]}, url=f"{OWN}/kind"
+    )
+    first = profile(
+        "Patient", {"id": "Patient.maritalStatus", "mustSupport": True, "constraint": [{**RULE, "key": "own-2"}]}
+    )
+    second = profile(
+        "Patient",
+        {"id": "Patient.maritalStatus", "type": [{"code": "CodeableConcept", "profile": [f"{OWN}/kind"]}]},
+        base=f"{OWN}/one",
+        url=f"{OWN}/two",
+    )
+    made = found(second, first, kind)["Patient.maritalStatus"]
+    assert (made["short"], made["mustSupport"]) == ("Ours", True)
+    assert made["binding"]["valueSet"] == "http://hl7.org/fhir/ValueSet/marital-status"
+    assert [rule["key"] for rule in made["constraint"]] == ["ele-1", "own-1", "own-2"]
+
+
+def test_a_binding_without_a_value_set_keeps_that_of_the_base() -> None:
+    made = found(profile("Patient", {"id": "Patient.maritalStatus", "binding": {"strength": "required"}}))
+    assert made["Patient.maritalStatus"]["binding"]["strength"] == "required"
+    assert made["Patient.maritalStatus"]["binding"]["valueSet"] == "http://hl7.org/fhir/ValueSet/marital-status"
+
+
 def test_a_constraint_with_the_key_of_one_of_the_base_takes_its_place() -> None:
     second = profile(
         "Patient", {"id": "Patient", "constraint": [{**RULE, "human": "!"}]}, base=f"{OWN}/one", url=f"{OWN}/2"
@@ -275,107 +262,6 @@ def test_a_constraint_with_the_key_of_one_of_the_base_takes_its_place() -> None:
     made = found(second, profile("Patient", {"id": "Patient", "constraint": [RULE]}))["Patient"]["constraint"]
     assert [rule for rule in made if rule["key"] == "own-1"] == [{**RULE, "human": "!", "source": f"{OWN}/2"}]
     assert {rule["source"] for rule in made} == {f"{R4}/DomainResource", f"{OWN}/2"}
-
-
-ROW = "StructureDefinition.differential.element[0]"
-
-
-@pytest.mark.parametrize(
-    ("type", "element", "rule"),
-    [
-        ("Patient", {"id": "Patient.nickname"}, "path"),
-        ("Patient", {"id": "Patient.name.nickname"}, "path"),
-        ("Patient", {"id": "Patient.birthQuantity"}, "path"),
-        ("Observation", {"id": "Patient.name"}, "path"),
-        ("Immunization", {"id": "Immunization.status", "min": 0}, "min"),
-        ("Immunization", {"id": "Immunization.status", "max": "*"}, "max"),
-        ("Patient", {"id": "Patient.name", "min": 3, "max": "2"}, "min"),
-        ("Patient", {"id": "Patient.birthDate", "type": [{"code": "dateTime"}]}, "type"),
-        ("Observation", {"id": "Observation.value[x]", "type": [{"code": "Address"}]}, "type"),
-        ("Observation", {"id": "Observation.value[x].code", "min": 1}, "type"),
-        ("Patient", {"id": "Patient.gender", "binding": {"strength": "extensible"}}, "binding"),
-        ("Bundle", {"id": "Bundle.entry.resource", "type": [{"code": "string"}]}, "type"),
-        ("Patient", {"id": "Patient.link.other", "type": [{"code": "Patient"}]}, "type"),
-    ],
-    ids=lambda value: str(value.get("id")) if isinstance(value, dict) else value,
-)  # fmt: skip
-def test_what_the_base_does_not_let_is_refused_at_its_element(type: str, element: Json, rule: str) -> None:
-    definition = profile(type, element)
-    assert refused(definition) == [(ROW, f"snapshot-{rule}")]
-
-
-def test_everything_that_is_wrong_is_told_at_once() -> None:
-    rows = (
-        {"id": "Patient.nickname"},
-        {"id": "Patient.gender", "max": "2"},
-        {"id": "Patient.name"},
-        {"id": "Patient.x"},
-    )
-    assert refused(profile("Patient", *rows)) == [
-        ("StructureDefinition.differential.element[0]", "snapshot-path"),
-        ("StructureDefinition.differential.element[1]", "snapshot-max"),
-        ("StructureDefinition.differential.element[3]", "snapshot-path"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("kind", "allowed"),
-    [("Patient", True), ("Resource", True), ("Age", False)],
-    ids=["a resource type", "the same", "another kind"],
-)
-def test_a_type_may_be_one_that_specializes_that_of_the_base(kind: str, allowed: bool) -> None:
-    definition = profile("Bundle", {"id": "Bundle.entry.resource", "type": [{"code": kind}]})
-    if allowed:
-        assert found(definition)["Bundle.entry.resource"]["type"] == [{"code": kind}]
-    else:
-        assert refused(definition) == [(ROW, "snapshot-type")]
-
-
-def changed(**changes: Any) -> Json:
-    return {**profile("Patient", {"id": "Patient.name", "min": 1}), **changes}
-
-
-@pytest.mark.parametrize(
-    ("definition", "rule"),
-    [
-        (changed(baseDefinition=f"{OWN}/none"), "unknown"),
-        (changed(baseDefinition=f"{OWN}/one"), "base"),
-        (changed(differential={}), "differential"),
-        (changed(derivation="specialization"), "differential"),
-        (changed(differential={"element": [{"id": "Patient.name"}]}), "read"),
-        (changed(differential={"element": [{"path": "Patient.name", "min": "one"}]}), "read"),
-        (changed(differential={"element": "all"}), "read"),
-        (changed(differential={"element": [{"path": ".".join(["Patient", *["contact"] * 50])}]}), "read"),
-        (changed(differential={"element": [{"path": "Patient.name", "sliceName": "a" + "/b" * 50}]}), "read"),
-    ],
-    ids=["unknown base", "circle", "nothing", "a type", "no path", "no number", "no list", "deep", "slices in slices"],
-)
-def test_a_definition_of_which_none_can_be_made_is_refused(definition: Json, rule: str) -> None:
-    assert refused(definition, definition) == [("StructureDefinition", f"snapshot-{rule}")]
-
-
-def test_an_extension_that_is_not_known_is_named_where_the_differential_goes_into_it() -> None:
-    kind = {"code": "Extension", "profile": [f"{OWN}/none"]}
-    row = {"id": "Patient.extension:a", "sliceName": "a", "type": [kind]}
-    assert found(profile("Patient", row))["Patient.extension:a"]["type"] == [kind]
-    inside = {"id": "Patient.extension:a.value[x]", "min": 1}
-    assert refused(profile("Patient", row, inside)) == [(ROW, "snapshot-unknown")]
-
-
-def test_a_profile_may_name_itself_but_not_go_into_itself() -> None:
-    kind = {"code": "Patient", "profile": [f"{OWN}/one"]}
-    row = {"id": "Patient.contained", "type": [kind]}
-    itself = profile("Patient", row)
-    assert found(itself, itself)["Patient.contained"]["type"] == [kind]
-    into = profile("Patient", row, {"id": "Patient.contained.name", "min": 1})
-    assert refused(into, into) == [("StructureDefinition", "snapshot-base")]
-
-
-def test_more_than_can_be_unfolded_is_too_costly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "MAX_ELEMENTS", 60)
-    found(profile("Patient", {"id": "Patient.name", "min": 1}))
-    with pytest.raises(TooCostly):
-        found(profile("Patient", *({"id": f"Patient.{name}.id", "max": "0"} for name in ("name", "address", "photo"))))
 
 
 def test_a_definition_that_has_only_a_snapshot_keeps_it() -> None:
