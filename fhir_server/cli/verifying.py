@@ -98,7 +98,12 @@ def texts_of(given: str) -> tuple[str, ...]:
     """Return the certificates' texts: `given` itself, or those in the file of this name; raise Refused or OSError."""
     if reading.is_certificate(given):
         return (given,)
-    return reading.certificates(Path(given).read_bytes())
+    try:
+        content = Path(given).read_bytes()
+    except (OSError, ValueError) as error:  # also a name that is too long for one, or holds a zero
+        why = getattr(error, "strerror", None) or str(error)
+        raise Refused("unreadable", f"{given!r:.60} is no certificate's text, and no file: {why}") from None
+    return reading.certificates(content)
 
 
 def _trusting(path: Path, pins: tuple[Pin, ...], origin: str | None, *, needed: bool) -> TrustList:
@@ -197,6 +202,8 @@ def _show(found: Verification) -> None:
         "VALID / HỢP LỆ" if found.valid else "NOT VALID / KHÔNG HỢP LỆ",
         style="bold green" if found.valid else "bold red",
     )
+    if found.content and not found.trusted:
+        out.print("  Not authentic, do not believe it: / Nội dung chưa được xác thực, đừng tin:")
     for line in content.summary(found.content):
         out.print(f"  {line.vi} / {line.en}: {line.value}", markup=False, highlight=False, soft_wrap=True)
     for stage in found.stages:

@@ -35,9 +35,10 @@ async def pdf(ctx: Context, call: Call) -> Answer:
         )
     stored = await ctx.server.store.read("Patient", certificate.patient)
     patient = wire.loads(stored.raw) if stored and stored.raw else {}
+    standing = f"{ctx.base_url.removesuffix('/fhir')}/certificates/{certificate.id}/status"
     try:
         key = ctx.server.signers.signer(ctx.now)
-        made = await asyncio.to_thread(_made, certificate, patient, ctx.server.trust, key, ctx.now)
+        made = await asyncio.to_thread(_made, certificate, patient, standing, ctx.server.trust, key, ctx.now)
     except Refused as refused:
         raise Unavailable(
             f"The page cannot be signed now: {refused}", "Hiện chưa thể ký trang in: hãy thử lại sau"
@@ -46,7 +47,12 @@ async def pdf(ctx: Context, call: Call) -> Answer:
 
 
 def _made(
-    certificate: Certificate, patient: dict[str, object], trust: TrustList, key: SigningKey, now: datetime
+    certificate: Certificate,
+    patient: dict[str, object],
+    standing: str,
+    trust: TrustList,
+    key: SigningKey,
+    now: datetime,
 ) -> bytes:
     # pyHanko and ReportLab take as long to import as all else together: not at every start.
     from fhir_server.certificates import paper
@@ -56,12 +62,12 @@ def _made(
     lines = list(paper.lines(certificate.format, content))
     if nationality := paper.nationality(patient):
         lines.insert(2, nationality)
-    until, place = instant(certificate.expires)[:10], f"/certificates/{certificate.id}/status"
+    until = instant(certificate.expires)[:10]
     remarks = [
         (f"Mã số: {certificate.id}", f"Valid until / Có giá trị đến: {until}"),
         (
             "Dùng kèm giấy tờ tùy thân. Quét mã QR để kiểm tra chữ ký số.",
-            f"To be used with an identity document. Scan the code to verify the signature; standing: {place}",
+            f"To be used with an identity document. Scan the code to verify the signature; standing: {standing}",
         ),
     ]
     code = qr.png(FORMATS[certificate.format].qr(certificate.text), 8)

@@ -3,6 +3,7 @@
 Decision 5772/QĐ-BYT (2021); docs/certificates.md describes them.
 """
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,15 +13,17 @@ from fhir_server.interactions.search import matches
 from fhir_server.interactions.stamp import instant
 from fhir_server.operations.call import Call, inputs, parameters, text
 from fhir_server.operations.issue_certificate import withdraw
-from fhir_server.outcome import BadRequest, NotFound, TooCostly
+from fhir_server.outcome import BadRequest, Issue, NotFound, TooCostly, Unprocessable
 from fhir_server.server import Context
 from fhir_server.store import Certificate, Withdrawal
 
 Json = dict[str, Any]
 
 MAX_SHOWN = 500  # certificates of one person
+MAX_NAMED = 1000  # certificates that one call names
 MAX_DOSES = 10_000  # of a facility and period, in one call
 TOGETHER = 200
+_KID = re.compile(r"[0-9A-Fa-f]{16}")
 REASONS = ("issued-in-error", "fraud", "key-compromise", "entered-in-error", "at-the-person's-wish")
 
 
@@ -81,11 +84,13 @@ async def _wanted(ctx: Context, values: Json, reason: str) -> AsyncIterator[With
     """Yield what is to be revoked, some at a time; raise BadRequest unless exactly one way of choosing is given."""
     match {name: value for name, value in values.items() if name != "reason"}:
         case {"certificate": str(names), **rest} if not rest:
-            yield Withdrawal("revoked", reason, ctx.now, ids=tuple(names.split(",")))
-        case {"dose": dict() as dose, **rest} if not rest:
-            yield Withdrawal("revoked", reason, ctx.now, basis=(str(dose.get("reference")),))
-        case {"facility": dict() as facility, "date": str(days), **rest} if not rest:
-            params = [("performer", str(facility.get("reference"))), *(("date", day) for day in days.split(","))]
+            named = tuple(names.split(","))
+            await _require_issued(ctx, named)
+            yield Withdrawal("revoked", reason, ctx.now, ids=named)
+        case {"dose": {"reference": str(dose)}, **rest} if not rest and dose.startswith("Immunization/"):
+            yield Withdrawal("revoked", reason, ctx.now, basis=(dose,))
+        case {"facility": {"reference": str(facility)}, "date": str(days), **rest} if not rest and _is_one(facility):
+            params = [("performer", facility), *(("date", day) for day in days.split(","))]
             found = await matches(ctx, "Immunization", params, MAX_DOSES + 1)
             if len(found) > MAX_DOSES:
                 raise TooCostly(
@@ -95,14 +100,42 @@ async def _wanted(ctx: Context, values: Json, reason: str) -> AsyncIterator[With
             for start in range(0, len(found), TOGETHER):
                 some = tuple(f"Immunization/{each.id}" for each in found[start : start + TOGETHER])
                 yield Withdrawal("revoked", reason, ctx.now, basis=some)
-        case {"kid": str(kid), **rest} if not rest:
-            async for ids in ctx.server.store.register.signed_with(kid):
+        case {"kid": str(kid), **rest} if not rest and _KID.fullmatch(kid):
+            async for ids in ctx.server.store.register.signed_with(kid.lower()):
                 yield Withdrawal("revoked", reason, ctx.now, ids=tuple(ids))
         case _:
             raise BadRequest(
-                "Give certificate (uri), or dose (Reference), or facility (Reference) and date, or kid",
-                "Hãy gửi certificate (uri), hoặc dose (Reference), hoặc facility (Reference) và date, hoặc kid",
+                "Give certificate (uri), or dose (Reference to Immunization/[id]), or facility (Reference to"
+                " Organization/[id]) and date, or kid (16 hexadecimal digits, as `fhir-server keys list` shows it)",
+                "Hãy gửi certificate (uri), hoặc dose (Reference tới Immunization/[id]), hoặc facility (Reference tới"
+                " Organization/[id]) và date, hoặc kid (16 chữ số hệ 16 như `fhir-server keys list` cho biết)",
             )
+
+
+def _is_one(facility: str) -> bool:
+    return facility.startswith("Organization/") and "," not in facility
+
+
+async def _require_issued(ctx: Context, ids: tuple[str, ...]) -> None:
+    """Raise Unprocessable naming the identifiers under which nothing was issued here: a misprint must not pass."""
+    if len(ids) > MAX_NAMED:
+        raise TooCostly(
+            f"More than {MAX_NAMED} certificates in one call", f"Hơn {MAX_NAMED} giấy chứng nhận trong một lần"
+        )
+    found = [await ctx.server.store.register.read(each[:128]) for each in ids]
+    unknown = [each[:128] for each, known in zip(ids, found, strict=True) if known is None]
+    if unknown:
+        issues = [
+            Issue(
+                "error",
+                "not-found",
+                f"No certificate {each} was issued here; none is revoked",
+                f"Không có giấy chứng nhận {each} được cấp tại đây; chưa thu hồi giấy nào",
+                "Parameters.parameter",
+            )
+            for each in unknown[:100]
+        ]
+        raise Unprocessable("Unknown certificates: none is revoked", issues=issues)
 
 
 def _rows(ctx: Context, certificate: Certificate) -> list[Json]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from fhir_server import wire
 from fhir_server.certificates import attested, dose_steps, doses
 from fhir_server.certificates.dose_steps import METHODS, Register, State
+from fhir_server.certificates.signature_problems import vietnamese
 from fhir_server.interactions import read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.search import matches
@@ -62,8 +63,13 @@ async def verify(ctx: Context, call: Call) -> Answer:
 async def sign(ctx: Context, call: Call) -> Answer:
     """Keep the signature of a facility over one dose; answer with how far the dose has come."""
     values = inputs(call, ("jws", "signer"))
+    by = _reference(values, "signer")
+    if "signer" in values and by is None:
+        raise BadRequest(
+            "signer is a Reference to the organisation that signs", "signer là Reference tới tổ chức ký thay"
+        )
     dose = await _dose(ctx, call.id or "")
-    await _keep(ctx, [(dose, text(values, "jws") or "", _reference(values, "signer"))])
+    await _keep(ctx, [(dose, text(values, "jws") or "", by)])
     return await _status(ctx, dose)
 
 
@@ -189,26 +195,29 @@ async def _status(ctx: Context, dose: Json) -> Answer:
 
 def _signatures(resource: Any) -> list[tuple[str, str, str | None]]:
     """Return (dose, jws, signer) of every parameter `signature`; raise BadRequest when one is not whole."""
-    rows = resource.get("parameter", []) if isinstance(resource, dict) else []
-    found: list[tuple[str, str, str | None]] = []
-    for row in rows if isinstance(rows, list) else []:
-        parts = row.get("part", []) if isinstance(row, dict) and row.get("name") == "signature" else []
-        values = {part.get("name"): part for part in parts if isinstance(part, dict)}
-        dose = values.get("dose", {}).get("valueReference", {}).get("reference")
-        jws = values.get("jws", {}).get("valueString")
-        by = values.get("signer", {}).get("valueReference", {}).get("reference")
-        if not (isinstance(dose, str) and isinstance(jws, str) and isinstance(by, str | None)):
-            found = []
-            break
-        found.append((dose, jws, by))
-    if not 0 < len(found) <= MAX_SIGNATURES or len({name for name, _, _ in found}) != len(found):
+    rows = resource.get("parameter") if isinstance(resource, dict) else None
+    found = [_signature(row) for row in rows] if isinstance(rows, list) and len(rows) <= MAX_SIGNATURES else []
+    whole = [each for each in found if each is not None]
+    if not whole or len({dose for dose, _, _ in whole}) != len(found):
         raise BadRequest(
             f"Send Parameters with 1 to {MAX_SIGNATURES} parameters 'signature', each dose once, with the parts dose"
-            " (valueReference) and jws (valueString)",
+            " (valueReference Immunization/[id]), jws (valueString) and, if wanted, signer (valueReference)",
             f"Hãy gửi Parameters có 1 đến {MAX_SIGNATURES} tham số 'signature', mỗi mũi tiêm một lần, gồm dose"
-            " (valueReference) và jws (valueString)",
+            " (valueReference Immunization/[id]), jws (valueString) và nếu cần signer (valueReference)",
         )
-    return found
+    return whole
+
+
+def _signature(row: Any) -> tuple[str, str, str | None] | None:
+    """Return (dose, jws, signer) of one parameter `signature`; None when it is another or not whole."""
+    parts = row.get("part") if isinstance(row, dict) and row.get("name") == "signature" else None
+    if not (isinstance(parts, list) and all(isinstance(p, dict) and isinstance(p.get("name"), str) for p in parts)):
+        return None
+    values = {part["name"]: part.get("valueReference", part.get("valueString")) for part in parts}
+    dose, jws, by = _reference(values, "dose"), values.get("jws"), _reference(values, "signer")
+    if dose is None or not isinstance(jws, str) or ("signer" in values and by is None):
+        return None
+    return dose, jws, by
 
 
 def _reference(values: Json, name: str) -> str | None:
@@ -231,7 +240,7 @@ def _refusal(id: str, refused: Refused) -> Issue:
         "error",
         "security",
         f"The signature over Immunization/{id} is refused: {refused.detail}",
-        f"Chữ ký trên Immunization/{id} không được chấp nhận ({refused.code})",
+        f"Chữ ký trên Immunization/{id} không được chấp nhận: {vietnamese(refused)}",
         "Parameters.parameter",
         f"dose-{refused.code}",
     )

@@ -136,7 +136,7 @@ async def _answer(request: Request, interaction: Invoke, *, public: bool = False
     try:
         if server is None:
             raise Unavailable("The server is starting", "Máy chủ đang khởi động")
-        ctx = fhir.context(server, "", headers)
+        ctx = fhir.context(server, _base_url(request), headers)
         answer = await dispatch(ctx, interaction)
     except Exception as error:
         return _refusal(request, error)
@@ -148,6 +148,11 @@ async def _answer(request: Request, interaction: Invoke, *, public: bool = False
     if negotiation.unchanged(headers.get("if-none-match", ""), answer.tag):
         return Response(status_code=304, headers=kept)
     return Response(answer.body, answer.status, kept, answer.media_type)
+
+
+def _base_url(request: Request) -> str:
+    """Return the FHIR base URL: the one configured, else beside the address that the client used."""
+    return (request.app.state.settings.base_url or f"{request.base_url}fhir").rstrip("/")
 
 
 def _refusal(request: Request, error: Exception) -> Response:

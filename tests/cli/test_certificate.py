@@ -170,6 +170,14 @@ def test_an_unknown_signer_is_not_valid(tmp_path: Path, text: str) -> None:
     development.generate(tmp_path / "others", datetime.now(UTC))
     result = called("certificate", "verify", text, "--trust", "others", cwd=tmp_path)
     assert (result.status, "[FAILED] key: unknown-signer" in result.out) == (1, True)
+    assert "Not authentic" in result.out
+
+
+@pytest.mark.parametrize("given", ["no-such-file", "hello", "x" * 5000, ""], ids=["file", "word", "long", "nothing"])
+def test_what_is_neither_a_certificate_nor_a_file_is_told(tmp_path: Path, given: str) -> None:
+    development.generate(tmp_path / "keys", datetime.now(UTC))
+    result = called("certificate", "verify", given, "--trust", "keys", cwd=tmp_path)
+    assert (result.status, "is no certificate's text, and no file: " in result.err) == (2, True)
 
 
 @pytest.mark.parametrize("trusted", ["nowhere", "empty", "empty.json"])

@@ -45,6 +45,8 @@ async def test_the_page_says_what_the_decision_wants_in_both_languages(client: h
     await recorded(client, person(id, "001188000123", extension=[nationality]))
     certificate = await issued(client, id)
     said = text_of(await fetched(client, certificate["identifier"]))
+    standing = f"{str(client.base_url).rstrip('/')}/certificates/{certificate['identifier']}/status"
+    assert standing in said.replace("\r", "").replace("\n", "")  # whole: it is typed from the paper
     for expected in (
         "CHỨNG NHẬN TIÊM CHỦNG",
         "Họ và tên / Full name",

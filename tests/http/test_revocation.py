@@ -265,11 +265,25 @@ async def test_a_lost_key_takes_all_its_certificates(mongodb_uri: str, keys: Pat
         {"certificate": "x", "kid": "y"},
         {"facility": "Organization/x"},
         {"date": "2021"},
+        {"dose": "Patient/x"},
+        {"facility": "Patient/x", "date": "2021"},
+        {"facility": "Organization/x,Organization/y", "date": "2021"},
+        {"kid": "Y29tcHJvbWk="},
     ],
-    ids=["nothing", "no reason", "another reason", "two ways", "no period", "no facility"],
+    ids=[
+        *("nothing", "no reason", "another reason", "two ways", "no period", "no facility"),
+        *("a person for a dose", "a person for a facility", "two facilities", "a kid in Base64"),
+    ],
 )
 async def test_a_revocation_says_exactly_what_and_why(client: httpx.AsyncClient, chosen: Json) -> None:
     assert (await revoke(client, **chosen)).status_code == 400
+
+
+async def test_a_misprint_in_an_identifier_is_told_and_revokes_nothing(client: httpx.AsyncClient) -> None:
+    certificate = await issued(client, await vaccinated(client))
+    answer = await revoke(client, certificate=f"{certificate['identifier']},URN:UVCI:01:VN:0")
+    assert (answer.status_code, "URN:UVCI:01:VN:0 " in answer.text) == (422, True)
+    assert await standing(client, certificate["identifier"]) == ("valid", None)
 
 
 async def test_the_holder_is_told_nothing_about_the_person(client: httpx.AsyncClient) -> None:

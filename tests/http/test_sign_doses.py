@@ -254,6 +254,12 @@ async def test_a_day_is_signed_in_one_call_all_or_nothing(client: httpx.AsyncCli
     assert {await step(client, dose) for dose in doses} == {"signed"}
 
 
+def one_signature(signer: Any = None, **dose: Any) -> Json:
+    parts = [{"name": "dose", **dose}, {"name": "jws", "valueString": "a..b"}]
+    parts += [{"name": "signer", "valueReference": signer}] if signer else []
+    return {"resourceType": "Parameters", "parameter": [{"name": "signature", "part": parts}]}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -262,8 +268,11 @@ async def test_a_day_is_signed_in_one_call_all_or_nothing(client: httpx.AsyncCli
         {"resourceType": "Parameters"},
         signatures(("a", "x"), ("a", "x")),
         {"parameter": [{"name": "signature"}]},
+        *({"parameter": [{"name": "signature", "part": part}]} for part in (1, "x", [1], [{"name": []}])),
+        *(one_signature(valueReference=each) for each in (None, "x", [], {"reference": 1})),
+        one_signature(valueReference={"reference": "Immunization/a"}, signer="Organization/f1"),
     ],
-    ids=["nothing", "empty", "no signature", "twice", "no parts"],
+    ids=lambda body: json.dumps(body)[:80],
 )
 async def test_a_batch_that_is_none_is_refused(client: httpx.AsyncClient, body: Json | None) -> None:
     assert (await client.post("/fhir/Immunization/$sign-doses", json=body)).status_code == 400
