@@ -45,6 +45,7 @@ from fhir_server.rest.interaction import (
 from fhir_server.rest.linking import linked
 from fhir_server.server import Context
 from fhir_server.store import ClaimTaken, Put, Stored, VersionConflict
+from fhir_server.validation.report import root
 
 Json = dict[str, Any]
 
@@ -241,7 +242,7 @@ async def _require_references(
         if target.key and isinstance(target.entry.interaction, Stores)
     }
     questions = [
-        question._replace(expression=locate(Issue("error", "", "", "", question.expression), position).expression or "")
+        question._replace(at=root(locate(Issue("error", "", "", "", question.expression), position).expression or ""))
         for position, found in checked.items()
         for question in found.questions
     ]
