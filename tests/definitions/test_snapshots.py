@@ -222,12 +222,24 @@ def test_a_property_replaces_or_joins_that_of_the_base(said: Json, name: str, ex
             assert value == expected
 
 
-def test_a_fixed_value_takes_the_place_of_one_of_another_kind() -> None:
-    first = profile("Observation", {"id": "Observation.value[x]", "patternString": "a", "type": [{"code": "string"}]})
-    second = profile(
-        "Observation", {"id": "Observation.value[x]", "patternString": "b"}, base=f"{OWN}/one", url=f"{OWN}/2"
-    )
-    assert found(second, first)["Observation.value[x]"]["patternString"] == "b"
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ({"patternString": "a"}, {"patternString": "b"}, {"patternString": "b"}),
+        ({"fixedString": "a"}, {"fixedCode": "b"}, {"fixedCode": "b"}),
+        ({"fixedString": "a", "_fixedString": {"id": "x"}}, {"fixedString": "b"}, {"fixedString": "b"}),
+        ({"patternString": "a"}, {"fixedString": "ab"}, {"patternString": "a", "fixedString": "ab"}),
+        ({"short": "a", "_short": {"id": "x"}}, {"short": "b"}, {"short": "b"}),
+    ],
+    ids=["of the same kind", "of another kind", "with an extension", "of another sort", "a text with an extension"],
+)
+def test_a_value_takes_the_place_of_that_of_the_base(first: Json, second: Json, kept: Json) -> None:
+    one = profile("Observation", {"id": "Observation.value[x]", **first})
+    two = profile("Observation", {"id": "Observation.value[x]", **second}, base=f"{OWN}/one", url=f"{OWN}/two")
+    made = found(two, one)["Observation.value[x]"]
+    names = ("fixed", "_fixed", "pattern", "_pattern", *(name.lstrip("_") for name in kept), "_short")
+    told = {name: value for name, value in made.items() if name.startswith(names)}
+    assert {**told, "short": kept.get("short", made["short"])} == {"short": made["short"], **kept}
 
 
 def test_the_profile_of_a_type_takes_nothing_from_what_the_place_demands() -> None:

@@ -23,7 +23,7 @@ from tests.http.terminology_examples import CS, PLACES, UNKNOWN, code_system, co
 Json = dict[str, Any]
 Relation = tuple[str, str, str | None]  # a code, its equivalence, the other code
 
-FOLDED = "http://example.org/fhir/CodeSystem/folded"
+FOLDED, PARTS = (f"http://example.org/fhir/CodeSystem/{name}" for name in ("folded", "parts"))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,9 @@ async def stocked(client: httpx.AsyncClient) -> httpx.AsyncClient:
     """A server that holds the definitions of the examples, and a code system that does not tell capitals."""
     await stock(client)
     folded = code_system(FOLDED, concept("Tree", "Tree", concept("Oak", "Oak")), caseSensitive=False)
-    assert (await client.put("/fhir/CodeSystem/folded", json=folded)).status_code in (200, 201)
+    parts = code_system(PARTS, concept("country", "C", concept("province", "P")), hierarchyMeaning="part-of")
+    for system in (folded, parts):
+        assert (await client.put(f"/fhir/CodeSystem/{system['id']}", json=system)).status_code in (200, 201)
     return client
 
 
@@ -142,9 +144,10 @@ async def test_code_systems_are_kept_apart(stocked: httpx.AsyncClient) -> None:
     ("system", "codes", "expected"),
     [
         (PLACES, ["00001", "00099"], set()),
+        (PARTS, ["country", "province"], set()),
         (UNKNOWN, ["x"], {("x", "unmatched", None)}),
     ],
-    ids=["a hierarchy that is not is-a", "an unknown code system"],
+    ids=["a flat one", "a hierarchy that is not is-a", "an unknown code system"],
 )
 async def test_where_nothing_subsumes(
     stocked: httpx.AsyncClient, system: str, codes: list[str], expected: set[Relation]

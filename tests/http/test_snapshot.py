@@ -148,6 +148,21 @@ async def test_a_definition_is_named_in_one_way_only(client: httpx.AsyncClient) 
     assert (await client.get("/fhir/Patient/$snapshot")).status_code == 400
 
 
+async def test_what_somebody_calls_like_a_type_of_r4_is_not_taken_for_it(client: httpx.AsyncClient) -> None:
+    url = f"{R4}/Group"
+    base = {"path": "Group", "min": 0, "max": "*"}
+    element = {"id": "Group", **base, "definition": "x", "base": base}
+    own = profile(url=url, type="Group", baseDefinition=f"{R4}/DomainResource", snapshot={"element": [element]})
+    del own["differential"], own["derivation"]
+    stored = await client.post("/fhir/StructureDefinition", json=own)
+    assert stored.status_code == 201, stored.text
+    rows = {"element": [{"path": "Group.quantity", "min": 1}]}
+    definition = profile(type="Group", baseDefinition=url, differential=rows)
+    made = elements(await client.post(ADDRESS, json=definition))
+    await client.delete(f"/fhir/StructureDefinition/{stored.json()['id']}")
+    assert made["Group.quantity"]["min"] == 1
+
+
 async def test_it_may_stand_in_a_batch(client: httpx.AsyncClient) -> None:
     row = {"request": {"method": "GET", "url": f"StructureDefinition/$snapshot?url={PROGRAMME}"}}
     answer = await client.post("/fhir", json={"resourceType": "Bundle", "type": "batch", "entry": [row]})
