@@ -46,6 +46,7 @@ class Package:
     fhir_versions: tuple[str, ...]  # (): the manifest does not say
     resources: tuple[Json, ...]
     digest: str  # equal for equal files
+    dependencies: tuple[str, ...] = ()  # "hl7.fhir.uv.ips#1.1.0"
 
 
 def read(path: Path) -> Iterator[Json]:
@@ -106,6 +107,8 @@ def of(files: Iterable[tuple[str, bytes]]) -> Package:
         raise NotAPackage(f"{label}: {MANIFEST} gives no version such as 1.0.0")
     versions = manifest.get("fhirVersions") or manifest.get("fhir-version-list") or ()
     versions = versions if isinstance(versions, list | tuple) else (versions,)
+    needed = manifest.get("dependencies")
+    needed = {str(name): str(version) for name, version in needed.items()} if isinstance(needed, dict) else {}
     return Package(
         name=own_name,
         version=version,
@@ -114,6 +117,7 @@ def of(files: Iterable[tuple[str, bytes]]) -> Package:
         fhir_versions=tuple(str(each) for each in versions),
         resources=tuple(resources),
         digest=digest(contents),
+        dependencies=tuple(f"{name}#{version}" for name, version in sorted(needed.items())),
     )
 
 

@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -71,16 +72,18 @@ async def add(ctx: Context, package: Package, *, trusted: bool = False) -> Added
             members += [Member(put.new.type, put.new.id, put.new.version) for put in puts]
             members += [Member(stored.type, stored.id, stored.version) for stored in kept]
             await ctx.server.store.processes.change(owner, LEASE)
-        removed = await _delete(ctx, [each for each in before if (each.type, each.id) not in resources], package.name)
+        gone = await _delete(ctx, [each for each in before if (each.type, each.id) not in resources], package.name)
         record = _record(ctx, package, members)
         await ctx.server.store.packages.keep(record)
-    return Added(record, written, left_out, removed)
+        await _give_back(ctx, gone, package.name)
+    return Added(record, written, left_out, len(gone))
 
 
 async def remove(ctx: Context, name: str, version: str | None = None) -> int:
     """Remove a package and those of its resources that nobody changed since; return their number.
 
-    Raise NotFound when it is not stored (in this version), Conflict while another one is being changed.
+    What it had taken over from another package is that one's again. Raise NotFound when it is not stored (in this
+    version), Conflict while another one is being changed.
     """
     _require_not_shipped(ctx, name)
     async with _changing(ctx):
@@ -91,9 +94,10 @@ async def remove(ctx: Context, name: str, version: str | None = None) -> int:
                 f"The package {label[:200]} is not stored: $package-list tells which are",
                 f"Gói {label[:200]} chưa được lưu: $package-list cho biết các gói hiện có",
             )
-        removed = await _delete(ctx, record.members, name)
+        gone = await _delete(ctx, record.members, name)
         await ctx.server.store.packages.forget(name)
-    return removed
+        await _give_back(ctx, gone, name)
+    return len(gone)
 
 
 @asynccontextmanager
@@ -255,9 +259,9 @@ async def _write(ctx: Context, part: dict[Key, Json]) -> tuple[list[Put], list[S
     raise write.contended(*next(iter(part)))
 
 
-async def _delete(ctx: Context, members: Sequence[Member], name: str) -> int:
-    """Delete those of `members` that still are what the package `name` wrote; return their number."""
-    count = 0
+async def _delete(ctx: Context, members: Sequence[Member], name: str) -> set[Key]:
+    """Delete those of `members` that still are what the package `name` wrote; return which."""
+    gone: set[Key] = set()
     for start in range(0, len(members), TOGETHER):
         part = members[start : start + TOGETHER]
         for _ in range(ATTEMPTS):
@@ -267,11 +271,37 @@ async def _delete(ctx: Context, members: Sequence[Member], name: str) -> int:
                 await write.commit(ctx, [write.tombstone(ctx, found) for found in own])
             except VersionConflict:
                 continue
-            count += len(own)
+            gone.update((found.type, found.id) for found in own)
             break
         else:
             raise write.contended(part[0].type, part[0].id)
-    return count
+    return gone
+
+
+async def _give_back(ctx: Context, gone: set[Key], name: str) -> None:
+    """Store again what other packages define in the place of `gone`; of several the one that was added last."""
+    records = await ctx.server.store.packages.records() if gone else []
+    for record in sorted(records, key=lambda each: each.added, reverse=True):
+        theirs = [each for each in record.members if (each.type, each.id) in gone and record.name != name]
+        versions = {(each.type, each.id): each.version for each in theirs}
+        found = [await ctx.server.store.vread(*key, version) for key, version in versions.items()]
+        resources = {(each.type, each.id): _unstamped(each.raw) for each in found if each and each.raw is not None}
+        for part in _parts(resources) if resources else ():
+            puts, _ = await _write(ctx, part)
+            versions |= {(put.new.type, put.new.id): put.new.version for put in puts}
+        gone = gone - resources.keys()
+        if resources:
+            members = (
+                each._replace(version=versions.get((each.type, each.id), each.version)) for each in record.members
+            )
+            await ctx.server.store.packages.keep(replace(record, members=tuple(members)))
+
+
+def _unstamped(raw: bytes) -> Json:
+    """Return a stored version as it was sent."""
+    resource: Json = wire.loads(raw)
+    meta = {name: value for name, value in resource["meta"].items() if name not in {"versionId", "lastUpdated"}}
+    return {**resource, "meta": meta}
 
 
 def _is_own(stored: Stored, member: Member, name: str) -> bool:

@@ -6,10 +6,11 @@ https://confluence.hl7.org/display/FHIR/NPM+Package+Specification · https://hl7
 import asyncio
 import base64
 import binascii
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from fhir_server.definitions import package
-from fhir_server.definitions.package import NotAPackage
+from fhir_server.definitions.package import NotAPackage, Package
 from fhir_server.interactions import packages
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import instant
@@ -19,6 +20,8 @@ from fhir_server.server import Context
 from fhir_server.store import Record
 
 Json = dict[str, Any]
+
+NOTES: Final = 100  # in one answer
 
 
 async def add(ctx: Context, call: Call) -> Answer:
@@ -38,13 +41,27 @@ async def add(ctx: Context, call: Call) -> Answer:
     counts = (("written", added.written), ("removed", added.removed), ("leftOut", added.left_out))
     rows = [_row(added.record), *({"name": name, "valueInteger": count} for name, count in counts)]
     await ctx.server.live.caught_up()
-    refused = ctx.server.live.current.refused
-    urls = {str(each.get("url")) for each in found.resources if each["resourceType"] == "SearchParameter"}
-    rows += [
-        {"name": "note", "valueString": f"{url} cannot be searched by: {refused[url][0].en}"}
-        for url in sorted(urls & refused.keys())
-    ]
-    return parameters(rows)
+    notes = [*await _lacking(ctx, found), *await asyncio.to_thread(lambda: list(_without_effect(ctx, found)))]
+    told = notes if len(notes) <= NOTES else [*notes[:NOTES], f"{len(notes) - NOTES} more"]
+    return parameters([*rows, *({"name": "note", "valueString": note} for note in told)])
+
+
+async def _lacking(ctx: Context, found: Package) -> list[str]:
+    """Return what is to be said of packages that are needed and not here; in another version they may serve as well."""
+    stored = {record.name for record in await ctx.server.store.packages.records()}
+    there = stored | ctx.server.live.sources.packages | {packages.CORE, found.name}
+    return [f"It needs {each}, which is not here" for each in found.dependencies if each.partition("#")[0] not in there]
+
+
+def _without_effect(ctx: Context, found: Package) -> Iterator[str]:
+    """Yield what of a package that is in force cannot take effect."""
+    knowledge = ctx.server.live.current
+    for resource in found.resources:
+        url = str(resource.get("url"))
+        if resource["resourceType"] == "SearchParameter" and url in knowledge.refused:
+            yield f"{url} cannot be searched by: {knowledge.refused[url][0].en}"
+        if resource["resourceType"] == "StructureDefinition" and resource.get("derivation") == "constraint":
+            yield from (f"{url}: {key} is not checked: {reason}" for key, reason in knowledge.validator.unchecked(url))
 
 
 async def listed(ctx: Context, call: Call) -> Answer:

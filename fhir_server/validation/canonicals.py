@@ -222,7 +222,16 @@ def _profile(value: Json, path: Path, definitions: Definitions, trees: Trees) ->
     """Yield the elements of a profile that its type does not have, and values that the base fixes otherwise."""
     kind, base = value.get("type"), value.get("baseDefinition")
     definition = definitions.type(kind) if type(kind) is str else None
-    if value.get("derivation") != "constraint" or definition is None:
+    if value.get("derivation") != "constraint":
+        return
+    if definition is None:
+        if value.get("kind") != "logical" and type(kind) is str:
+            yield (
+                "StructureDefinition.type:base",
+                below(path, "type"),
+                f"{shown(kind)} is no type of R4: a profile is of a type that there is",
+                f"R4 không có kiểu {shown(kind)}: hồ sơ phải dành cho một kiểu đã có",
+            )
         return
     inherited = trees.tree(base.partition("|")[0]) if type(base) is str else None
     for element, at in _objects(value.get("differential"), "element", below(path, "differential")):

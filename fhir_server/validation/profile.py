@@ -7,8 +7,8 @@ shape has been reported by then, and is passed over. The differentials of a prof
 are laid over each other, so that no snapshot is needed.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding, Member
@@ -25,6 +25,7 @@ from fhir_server.validation.slicing import Slice, Sorter
 
 Json = dict[str, Any]
 
+CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 ANY_RESOURCE = frozenset({"Resource", "DomainResource"})
 
 
@@ -71,8 +72,15 @@ class Profiles:
         except (KeyError, TypeError, ValueError, AttributeError) as fault:  # a StructureDefinition that is not valid R4
             unreadable = ((url, f"its differential cannot be read ({fault!r})"),)
             return Profile(url, version, type, ancestors, _with(_nothing, unreadable, url), unreadable)
-        unchecked = tuple(compiler.unchecked)
+        unchecked = (*self._without_base(chain[-1]), *compiler.unchecked)
         return Profile(url, version, type, ancestors, _with(check, unchecked, url), unchecked)
+
+    def _without_base(self, last: Json) -> Iterator[tuple[str, str]]:
+        """Yield what is to be said of the last profile of a chain that ends before it comes to a type of R4."""
+        base = str(last.get("baseDefinition", "")).partition("|")[0]
+        if self.definitions.type(base.removeprefix(CORE)) is None:
+            known = self.definitions.profile(base) is not None
+            yield last["url"], f"its base {base} {'derives from it' if known else 'is not known'}"
 
     def tree(self, url: str) -> Node | None:
         """Return the rules of the profile `url` as a tree, or None when it is not known or cannot be read."""
