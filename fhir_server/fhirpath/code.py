@@ -10,7 +10,15 @@ from types import CodeType
 from typing import Any, Final
 
 # The same shapes come again and again, and reading a text costs more than all the rest.
-MAX_TEXTS: Final = 2048
+MAX_TEXTS: Final = 512
+
+
+MAX_LOOPS: Final = 16  # within each other; Python reads 20
+MAX_LEVEL: Final = 64  # blocks within each other; Python reads 99
+
+
+class TooDeep(Exception):
+    """The function would have more blocks within each other than Python reads."""
 
 
 class Code:
@@ -19,6 +27,7 @@ class Code:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._level = 1
+        self._loops = 0
         self._constants: dict[str, Any] = {}
         self._names = 0
 
@@ -43,11 +52,14 @@ class Code:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Write the statements of `head`, such as `if …:`."""
+        """Write the statements of `head`, such as `if …:`; raise TooDeep."""
+        loop = head.startswith(("for ", "while "))
+        if self._level >= MAX_LEVEL or self._loops + loop > MAX_LOOPS:
+            raise TooDeep
         self.line(head)
-        self._level += 1
+        self._level, self._loops = self._level + 1, self._loops + loop
         yield
-        self._level -= 1
+        self._level, self._loops = self._level - 1, self._loops - loop
 
     def function(self, result: str) -> Callable[[Any, Any], Any]:
         """Return the function, which returns `result`."""

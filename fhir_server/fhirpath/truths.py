@@ -11,16 +11,13 @@ from typing import Any, Final, NamedTuple
 
 from fhir_server.fhirpath import calls, functions, scalars
 from fhir_server.fhirpath.around import Around
-from fhir_server.fhirpath.calls import Evaluate, Truth
-from fhir_server.fhirpath.code import Code
+from fhir_server.fhirpath.calls import Truth
+from fhir_server.fhirpath.code import Code, TooDeep
 from fhir_server.fhirpath.functions import Bare, logical
+from fhir_server.fhirpath.items import PRESENT, General, Items
 from fhir_server.fhirpath.names import Names
 from fhir_server.fhirpath.scalars import Scalar, Value, Ways, plain
-from fhir_server.fhirpath.syntax import Binary, Call, Literal, Member, Node, Step, This, Variable
-
-Test = Callable[[Any, Around], bool]
-General = Callable[[Node, Names], Evaluate]  # the compiler of everything
-Body = Callable[[str], None]  # writes what is done with an item, which is in that variable
+from fhir_server.fhirpath.syntax import Binary, Call, Literal, Member, Node, Step, This
 
 # Functions of a text and a constant one → the condition, of the text and of what is made of the constant
 TEXTUAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
@@ -30,8 +27,6 @@ TEXTUAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "matches": ("{part}({text}) is not None", functions.anchored),
 }
 COMPARISONS: Final = frozenset({"=", "!=", *calls.ORDERS})
-PRESENT: Final = frozenset({bool, dict, int, str})  # types of what is there
-BESIDE: Final = (Member("extension"), Member("id"))  # of a primitive they lie beside it
 
 
 class Truth3(NamedTuple):
@@ -44,13 +39,11 @@ class Truth3(NamedTuple):
 def compile(node: Node, names: Names, general: General) -> Truth:
     """Return the truth value of `node` on an item, as `logical` of its collection; raise Unsupported as `general`."""
     writer = _Writer(names, general)
-    return writer.code.function(writer.truth(node, "item").name)
-
-
-def test(criterion: Node, names: Names, general: General) -> Test:
-    """Return whether an item makes `criterion` true; a criterion that is empty does not."""
-    writer = _Writer(names, general)
-    return writer.code.function(writer.test(criterion, "item"))
+    try:
+        return writer.code.function(writer.truth(node, "item").name)
+    except TooDeep:
+        evaluate = general(node, names)
+        return lambda item, around: logical(evaluate([item], around))
 
 
 class _Writer:
@@ -60,6 +53,7 @@ class _Writer:
         self.code = Code()
         self._names = names
         self._general = general
+        self._items = Items(self.code, names, general, self.test)
 
     def truth(self, node: Node, item: str) -> Truth3:
         """Write how the truth value of `node` on `item` is found."""
@@ -184,7 +178,7 @@ class _Writer:
             return self._left(node, item)
         if one is None or other is None:
             found = self.code.name()
-            self._ordered_all(found, operator, self._collected(left, item), self._collected(right, item))
+            self._ordered_all(found, operator, self._items.collected(left, item), self._items.collected(right, item))
             return Truth3(found)
         first, second = one, other
 
@@ -243,20 +237,13 @@ class _Writer:
 
     def _equals_all(self, left: Node, wanted: str | bool, item: str) -> Truth3:
         code, found = self.code, self.code.name()
-        every = self._collected(left, item)
+        every = self._items.collected(left, item)
         if isinstance(wanted, bool):
             code.line(f"{found} = {code.constant(functions.equal)}({every}, [{wanted}])")
         else:
             nothing = f"not {every} or type({every}[0]) is {code.constant(Bare)}"
             code.line(f"{found} = None if {nothing} else {every} == [{code.constant(wanted)}]")
         return Truth3(found)
-
-    def _collected(self, node: Node, item: str) -> str:
-        """Write the collection that `node` leads to."""
-        code, every = self.code, self.code.name()
-        code.line(f"{every} = []")
-        self._each(node, item, lambda one: code.line(f"{every}.append({one})"), None)
-        return every
 
     def _some(self, name: str, source: Node, arguments: tuple[Node, ...], item: str) -> Truth3:
         """Write `exists()`, `exists(criterion)`, `empty()` and `all(criterion)`."""
@@ -278,7 +265,7 @@ class _Writer:
                 code.line(f"{found} = {not decided}", "break")
 
         with code.block("while True:"):  # once
-            self._each(source, item, decide, f"if {'not ' if decided else ''}{found}:")
+            self._items.each(source, item, decide, f"if {'not ' if decided else ''}{found}:")
             code.line("break")
         return Truth3(found, True)
 
@@ -319,106 +306,6 @@ class _Writer:
             code.line(f"{value} = {value}[0]")
         told = f"== {code.constant(*texts)}" if len(texts) == 1 else f"in {code.constant(texts)}"
         return f"(type({value}) is str and {value} {told})"
-
-    def _each(self, node: Node, item: str, body: Body, enough: str | None) -> None:
-        """Write `body` for each item that `node` leads to; after those within others, `enough` asks whether to end."""
-        match node:
-            case This():
-                body(item)
-            case Call("where", (criterion,)):
-                with self.code.block(f"if {self.test(criterion, item)}:"):
-                    body(item)
-            case Step(source, Call("where", (criterion,))):
-                self._each(source, item, lambda one: self._each(Call("where", (criterion,)), one, body, enough), enough)
-            case Step(Variable("resource"), Member(name) as then) if name not in self._names.resources:
-                self._children(then, "around.resource", body, enough)
-            case Member(name) if name not in self._names.resources:
-                self._children(node, item, body, enough)
-            case Step(source, Member(name) as then) if name not in self._names.resources and not _beside(node):
-                self._each(source, item, lambda one: self._children(then, one, body, enough), enough)
-            case Step(Member(name), Call("ofType" | "as", (Member(kind),))) if name in self._names.choices:
-                chosen = [key for key, type in self._names.choices[name].items() if type == kind]
-                self._property(chosen[0] if len(chosen) == 1 else None, node, item, body, enough)
-            case Binary("&", left, right):
-                sides = f"{self._collected(left, item)}, {self._collected(right, item)}"
-                text = self.code.name()
-                self.code.line(f"{text} = {self.code.constant(functions.concatenated)}({sides})")
-                body(text)
-            case Step(source, Call("resolve", ())):
-                links = self._collected(source, item)
-                resolve = f"{self.code.constant(calls.resolve)}({links}, [{item}], around)"
-                self._loop(f"{resolve} if {links} else ()", body, enough)
-            case _:
-                self._loop(f"{self._found(node)}([{item}], around)", body, enough)
-
-    def _found(self, node: Node) -> str:
-        return self.code.constant(self._general(node, self._names))
-
-    def _loop(self, values: str, body: Body, enough: str | None) -> None:
-        one = self.code.name()
-        with self.code.block(f"for {one} in {values}:"):
-            body(one)
-        if enough is not None:
-            with self.code.block(enough):
-                self.code.line("break")
-
-    def _children(self, member: Member, item: str, body: Body, enough: str | None) -> None:
-        """Write the step to a child, of whatever number."""
-        if member.name not in self._names.choices:
-            self._property(member.name, member, item, body, enough)
-            return
-        code, every = self.code, self.code.name()
-        given = code.constant(member.name), code.constant(frozenset(self._names.choices[member.name]))
-        code.line(f"{every} = {code.constant(_choice)}({item}, {', '.join(given)})")
-        with code.block(f"if {every} is None:"):
-            code.line(f"{every} = {self._found(member)}([{item}], around)")
-        self._loop(every, body, enough)
-
-    def _property(self, name: str | None, node: Node, item: str, body: Body, enough: str | None) -> None:
-        """Write the step of `node` to what property `name` holds."""
-        slow = f"{self._found(node)}([{item}], around)"
-        if name is None:
-            self._loop(slow, body, enough)
-            return
-        code, value, kind, every = self.code, *(self.code.name() for _ in range(3))
-        code.line(f"{value} = {item}.get({code.constant(name)}) if type({item}) is dict else ()")
-        code.line(f"{kind} = type({value})")
-        with code.block(f"if {kind} in {code.constant(PRESENT)}:"):
-            code.line(f"{every} = ({value},)")
-        if isinstance(node, Member):  # a choice does not repeat
-            with code.block(f"elif {kind} is list and None not in {value}:"):
-                code.line(f"{every} = {value}")
-        with code.block(f"elif {value} is None and {code.constant('_' + name)} not in {item}:"):
-            code.line(f"{every} = ()")
-        with code.block("else:"):
-            code.line(f"{every} = {slow}")
-        self._loop(every, body, enough)
-
-
-def _choice(item: Any, name: str, properties: frozenset[str]) -> tuple[Any, ...] | None:
-    """Return the value of a choice, or of a member of the same name, as an object usually has it; None: look closer."""
-    if type(item) is not dict:
-        return None
-    if name in item:
-        return (item[name],) if type(item[name]) in PRESENT else None
-    if len(item) > 4:
-        return None
-    found: tuple[Any, ...] = ()
-    for name, value in item.items():
-        if name in properties:
-            if found or type(value) not in PRESENT:
-                return None
-            found = (value,)
-        elif name[0] == "_":
-            return None
-    return found
-
-
-def _beside(node: Step) -> bool:
-    """Return whether `node` may lead from a primitive to what lies beside it."""
-    return node.then in BESIDE and (
-        isinstance(node.source, Member) or (isinstance(node.source, Step) and isinstance(node.source.then, Member))
-    )
 
 
 def _among(criterion: Node) -> tuple[str, frozenset[str]] | None:

@@ -153,7 +153,7 @@ def types_named(expression: str, types: Container[str]) -> set[str]:
     return {node.type for node in _nodes(parse(expression)) if isinstance(node, Typed) and node.type in types}
 
 
-@dataclass(frozen=True, slots=True, eq=True)
+@dataclass(slots=True)
 class _Later:
     """A rule on one value, to be judged when what its references lead to is known."""
 

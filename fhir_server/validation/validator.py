@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/validation.html
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from fhir_server.definitions import Definitions
 from fhir_server.outcome import Issue
@@ -30,11 +30,20 @@ from fhir_server.validation.report import (
 )
 from fhir_server.validation.seen import Seen
 from fhir_server.validation.shapes import MAX_NAME
-from fhir_server.validation.structure import Structures
+from fhir_server.validation.structure import Check, Structures
 
 Json = dict[str, Any]
 
 CORE = "http://hl7.org/fhir/StructureDefinition/"
+MAX_PLANS: Final = 512
+MAX_DECLARED: Final = 8  # profiles of one resource: longer lists are read each time
+
+
+class Plan(NamedTuple):
+    """What a resource is checked by, beside its type."""
+
+    checks: list[Check]
+    covered: frozenset[str]  # the profiles that these are, and those that they derive from
 
 
 class Validator:
@@ -48,6 +57,7 @@ class Validator:
         self._structures = Structures(definitions, self._inner, extensions.content, extensions.position, seen)
         self._below: dict[str, tuple[str, ...]] = {}
         self._by_type: dict[tuple[str, ...], Mapping[str, tuple[str, ...]]] = {}
+        self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}  # by type, and what is declared
         self._lookups = Lookups(self._belongs, self._profiles.conforms)
 
     def validate(
@@ -147,7 +157,17 @@ class Validator:
         if not profiles:
             return frozenset()
         first = len(walk.issues), len(walk.asked)
+        plan = self._plans.get((kind, profiles)) or self._plan(kind, profiles, path, walk)
+        for check in plan.checks:
+            check(value, path, walk)
+        if walk.defaults is not None and not walk.defaults.declared:
+            _weaken(walk, *first)
+        return plan.covered
+
+    def _plan(self, kind: str, profiles: tuple[str, ...], path: Path, walk: Walk) -> Plan:
+        """Return what a resource that declares `profiles` is checked by; report those that it cannot be checked by."""
         found: dict[str, Profile] = {}
+        first = len(walk.issues)
         for canonical in profiles:
             url, _, version = canonical.partition("|")
             profile = self._profiles.get(url)
@@ -160,12 +180,11 @@ class Validator:
                 if version and profile.version is not None and version != profile.version:
                     _another_version(profile, version, path, walk)
         inherited = frozenset().union(*(profile.ancestors for profile in found.values()))
-        for url, profile in found.items():
-            if url not in inherited:
-                profile.check(value, path, walk)
-        if walk.defaults is not None and not walk.defaults.declared:
-            _weaken(walk, *first)
-        return inherited | found.keys()
+        checks = [profile.check for url, profile in found.items() if url not in inherited]
+        plan = Plan(checks, inherited | found.keys())
+        if len(walk.issues) == first and len(profiles) <= MAX_DECLARED and len(self._plans) < MAX_PLANS:
+            self._plans[kind, profiles] = plan
+        return plan
 
     def _defaults(self, value: Json, defaults: Defaults, path: Path, walk: Walk, conforming: frozenset[str]) -> None:
         """Check the resource against the profiles of its type that it was not checked against yet."""

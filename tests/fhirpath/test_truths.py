@@ -5,6 +5,7 @@ https://hl7.org/fhirpath/N1/#boolean-logic
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,25 @@ def test_a_truth_value_is_that_of_the_collection(item: Any) -> None:
 
     for text, general, truth in COMPILED:
         assert (text, truth(item, around())) == (text, logical(general([item], around())))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join(["name"] * 60) + ".exists()",
+        "name.where(" * 30 + "text = 'An'" + ").exists()" * 30,
+        "iif(active, " * 40 + "gender = 'male'" + ", true)" * 40,
+        "(" * 40 + "gender = 'male'" + " or active)" * 40,
+        "name.all(" * 30 + "text.matches('A')" + ")" * 30,
+    ],
+    ids=["a long path", "criteria within criteria", "choices within choices", "brackets", "all within all"],
+)
+def test_what_is_nested_too_deep_for_python_is_left_to_the_general_closures(text: str) -> None:
+    patient: Any = {"resourceType": "Patient", "name": {"text": "An"}, "gender": "male", "active": True}
+    for _ in range(60):
+        patient["name"] = {"text": "An", "name": patient["name"]}
+    general, truth = evaluation.compile(text, PATIENT), evaluation.truth(text, PATIENT)
+    assert truth(patient, Around(patient)) is logical(general([patient], Around(patient)))
 
 
 def test_moments_that_are_written_in_two_ways_are_the_same_within_a_criterion_too() -> None:
