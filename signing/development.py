@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from signing import keystore
+from signing import enrolment, keystore
 from signing.algorithms import ES256, NAMES, PrivateKey
 from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, SigningKey, State, signing_key
 from signing.refusal import Refused
@@ -68,8 +68,8 @@ def _signer(
     certificate = (
         _builder(name, under.certificate.subject, key, now, min(days, remaining))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(keystore.DOCUMENTS, critical=True)
-        .add_extension(keystore.APPOINTED, critical=False)
+        .add_extension(enrolment.DOCUMENTS, critical=True)
+        .add_extension(enrolment.APPOINTED, critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(under.private_key.public_key()), critical=False
         )

@@ -13,7 +13,11 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from signing.algorithms import ES256
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from signing.algorithms import ES256, PublicKey
 from signing.refusal import Refused
 
 _SALT = 32
@@ -24,16 +28,37 @@ class TokenKey:
 
     def __init__(self, module: str, token: str, label: str, pin: str, algorithm: int):
         self._pkcs11 = _library()
-        self._algorithm = algorithm
+        self._algorithm, self._label = algorithm, label
         try:
-            session, self._lock = _session(module, token, pin)
-            with self._lock:
-                self._key = session.get_key(object_class=self._pkcs11.ObjectClass.PRIVATE_KEY, label=label)
+            self._session, self._lock = _session(module, token, pin)
+            self._key = self._found(self._pkcs11.ObjectClass.PRIVATE_KEY)
         except (self._pkcs11.PKCS11Error, RuntimeError) as error:
             # What the library says may hold the PIN: only the kind of failure is told.
             raise Refused(
                 "token", f"the key {label!r} in token {token!r} cannot be used ({type(error).__name__})"
             ) from None
+
+    def public_key(self) -> PublicKey:
+        """Return the public half, which the token keeps under the same label; raise Refused when it does not."""
+        from pkcs11.util.ec import encode_ec_public_key
+        from pkcs11.util.rsa import encode_rsa_public_key
+
+        try:
+            held = self._found(self._pkcs11.ObjectClass.PUBLIC_KEY)
+            with self._lock:
+                encoded = (encode_ec_public_key if self._algorithm == ES256 else encode_rsa_public_key)(held)
+            found = load_der_public_key(encoded)
+        except (self._pkcs11.PKCS11Error, KeyError, TypeError, ValueError) as error:
+            raise Refused(
+                "token", f"the token has no public key {self._label!r} of this algorithm ({type(error).__name__})"
+            ) from None
+        if not isinstance(found, EllipticCurvePublicKey | RSAPublicKey):
+            raise Refused("token", f"the public key {self._label!r} is neither elliptic curve nor RSA")
+        return found
+
+    def _found(self, kind: Any) -> Any:
+        with self._lock:
+            return self._session.get_key(object_class=kind, label=self._label)
 
     def cose_signature(self, data: bytes) -> bytes:
         """Return r and s in 64 bytes, or the RSA-PSS signature; raise Refused when the device does not sign."""

@@ -12,18 +12,14 @@ Files are written beside and renamed, so that a process that reads at this momen
 
 import json
 import os
-import re
 import tempfile
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -32,27 +28,17 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import NameOID
 
-from signing import hsm, keys, vdsnc
-from signing.algorithms import ES256, PS256, PrivateKey
+from signing import hsm, keys
+from signing.algorithms import ES256, PS256, PrivateKey, verifies
 from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, TOKEN_SUFFIX, SignerSet, SigningKey, State
 from signing.refusal import Refused
 from signing.trust import DocumentSigner, document_signer
-from signing.verification import kinds_allowed
 
 REQUEST_SUFFIX = ".csr.pem"
-# What a signer's certificate is for: documents on paper too; vaccination certificates (HCERT A.4) and digital seals.
-DOCUMENTS = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=True,
-    **dict.fromkeys(("key_encipherment", "data_encipherment", "key_agreement"), False),
-    **dict.fromkeys(("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False),
-)
-APPOINTED = x509.ExtendedKeyUsage(map(x509.ObjectIdentifier, ("1.3.6.1.4.1.1847.2021.1.2", vdsnc.SIGNER_USAGE)))
 STATES = "states.json"
+_PROBE = b"is this key the pair of this certificate"
 AUTHORITY = "csca"  # begins the names of the files of an authority, which is no signer
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Secrets(NamedTuple):
@@ -104,70 +90,11 @@ def compromise(folder: Path, kid: str) -> None:
     write_states(folder, {kid: State.COMPROMISED})
 
 
-def request(folder: Path, name: x509.Name, algorithm: int, label: str, secrets: Secrets = NONE) -> bytes:
-    """Make a key that waits for its certificate; return the request (CSR, PEM) for the authority.
-
-    Raise Refused when `label` is taken or no name for files, when `name` has no country (HCERT 5), or the algorithm is
-    unknown; OSError when the folder cannot be written.
-    """
-    if not _LABEL.fullmatch(label) or label.startswith(AUTHORITY):
-        raise Refused("label", f"a label is letters, digits, dots and hyphens, and does not begin with {AUTHORITY}")
-    if len(name.get_attributes_for_oid(NameOID.COUNTRY_NAME)) != 1:
-        raise Refused("subject", "the subject names no country: verifiers look for C=VN")
-    key = generate(algorithm)
-    wished = x509.CertificateSigningRequestBuilder().subject_name(name)
-    wished = wished.add_extension(DOCUMENTS, critical=True).add_extension(APPOINTED, critical=False)
-    signed = wished.sign(key, SHA256())
-    written = signed.public_bytes(Encoding.PEM)
-    write_key(folder, label, key, secrets.passphrase)
-    write(folder / f"{label}{REQUEST_SUFFIX}", written)
-    return written
-
-
-def accept(folder: Path, certificates: bytes, now: datetime, secrets: Secrets = NONE) -> SigningKey:
-    """Join the certificate that an authority made with the key that waits for it; the key becomes next.
-
-    `certificates` is PEM, also of a whole chain in any order, or one in DER. Raise Refused when no waiting key is its
-    pair, or the certificate ended before `now` or cannot sign vaccination certificates.
-    """
-    found = [document_signer(each) for each in keys.certificates(certificates)]
-    for label in waiting(folder):
-        key = read_key((folder / f"{label}{KEY_SUFFIX}").read_bytes(), secrets.passphrase)
-        signer = next((each for each in found if each.public_key == key.public_key()), None)
-        if signer:
-            _require_usable(signer, now)
-            made = keys.signing_key(key, signer.certificate, State.NEXT)
-            write_states(folder, {made.kid.hex(): State.NEXT})  # before the certificate: it must not sign at once
-            write(folder / f"{label}{CERTIFICATE_SUFFIX}", _armored(signer.certificate))
-            (folder / f"{label}{REQUEST_SUFFIX}").unlink()
-            return made
-    raise Refused("key-mismatch", f"no key in {folder} waits for this certificate")
-
-
-def waiting(folder: Path) -> tuple[str, ...]:
-    """Return the labels of the keys that wait for their certificates."""
-    return tuple(file.name.removesuffix(REQUEST_SUFFIX) for file in sorted(folder.glob(f"*{REQUEST_SUFFIX}")))
-
-
 def require_valid(signer: DocumentSigner, now: datetime) -> None:
     """Raise Refused unless the certificate of `signer` covers `now`."""
     if not signer.not_before <= now <= signer.not_after:
         period = f"{signer.not_before.isoformat()} to {signer.not_after.isoformat()}"
         raise Refused("signer-not-valid", f"the certificate of {signer.kid.hex()} is valid from {period}, not now")
-
-
-def _require_usable(signer: DocumentSigner, now: datetime) -> None:
-    if now > signer.not_after:
-        require_valid(signer, now)
-    kinds = kinds_allowed(signer.extended_key_usage)
-    if not signer.signs_documents or (kinds and "v" not in kinds):
-        raise Refused("key-usage", "by its key usage the certificate is not for vaccination certificates")
-
-
-def _armored(certificate: bytes) -> bytes:
-    body = b64encode(certificate).decode()
-    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
-    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", "")).encode()
 
 
 def generate(algorithm: int, rsa_bits: int = 3072) -> PrivateKey:
@@ -221,6 +148,16 @@ def write_states(folder: Path, changed: Mapping[str, State]) -> None:
     write(folder / STATES, json.dumps(dict(sorted(told.items())), indent=1).encode())
 
 
+def token_key(folder: Path, label: str, certificate: bytes, state: State, secrets: Secrets) -> SigningKey:
+    """Join a key in a token with its DER certificate; raise Refused when it cannot be used or they are no pair."""
+    signer = document_signer(certificate)
+    token = hsm.read((folder / f"{label}{TOKEN_SUFFIX}").read_bytes(), secrets.pin, signer.algorithm or 0)
+    made = keys.token_key(token, certificate, state)
+    if not verifies(signer.public_key, made.sign(_PROBE), _PROBE):  # a label in a token is easily mistaken
+        raise Refused("key-mismatch", "the certificate was made for another key than the one in the token")
+    return made
+
+
 def states(folder: Path) -> dict[str, State]:
     """Return the states of the keys in `folder` by kid in hexadecimal; raise Refused when they cannot be read."""
     try:
@@ -248,8 +185,7 @@ def _entries(folder: Path, secrets: Secrets) -> Iterator[tuple[str, SigningKey]]
             if key_file.exists():
                 yield label, keys.signing_key(read_key(key_file.read_bytes(), secrets.passphrase), certificate, state)
             else:
-                token = hsm.read(token_file.read_bytes(), secrets.pin, signer.algorithm or 0)
-                yield label, keys.token_key(token, certificate, state)
+                yield label, token_key(folder, label, certificate, state, secrets)
         except Refused as refusal:
             raise Refused(refusal.code, f"{label}: {refusal.detail}") from None
 

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from fhir_server.cli.ending import console, stop
 from fhir_server.cli.verifying import DEFAULT_TRUST
-from signing import development, keystore
+from signing import development, enrolment, keystore
 from signing.algorithms import NAMES
 from signing.keys import SignerSet, SigningKey, State
 from signing.keystore import Secrets
@@ -56,7 +56,7 @@ def request(
 ) -> None:
     """Make a key and print the request (CSR) that the authority turns into its certificate."""
     try:
-        made = keystore.request(folder, _name(subject), _code(algorithm), label, _secrets())
+        made = enrolment.request(folder, _name(subject), _code(algorithm), label, _secrets())
     except (Refused, OSError) as error:
         stop(str(error))
     sys.stdout.write(made.decode())
@@ -70,7 +70,7 @@ def accept(
 ) -> None:
     """Join a certificate with the key that waits for it; the key is next, `keys rotate` makes it sign."""
     try:
-        key = keystore.accept(folder, certificate.read_bytes(), datetime.now(UTC), _secrets())
+        key = enrolment.accept(folder, certificate.read_bytes(), datetime.now(UTC), _secrets())
     except (Refused, OSError) as error:
         stop(str(error))
     console.print(
@@ -110,7 +110,7 @@ def compromise(
 @app.command("list")
 def list_keys(folder: Folder = DEFAULT_TRUST) -> None:
     """List the signing keys of a folder and what each is for."""
-    waiting = keystore.waiting(folder)
+    waiting = enrolment.waiting(folder)
     try:
         signers = keystore.load(folder, _secrets())
     except (Refused, OSError) as error:

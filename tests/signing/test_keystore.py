@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import development, hc1, hsm, keystore, pades
+from signing import development, enrolment, hc1, hsm, keystore, pades
 from signing.algorithms import ES256, PS256
 from signing.keyring import Keyring
 from signing.keys import CERTIFICATE_SUFFIX, KEY_SUFFIX, TOKEN_SUFFIX, SigningKey, State
@@ -130,14 +130,14 @@ NAME = x509.Name.from_rfc4514_string("CN=Cục Phòng bệnh,O=Bộ Y tế,C=VN"
 @pytest.mark.parametrize("algorithm", [ES256, PS256], ids=["ES256", "PS256"])
 def test_a_key_by_request_signs_after_its_certificate_came_and_the_rotation(tmp_path: Path, algorithm: int) -> None:
     old = development.generate(tmp_path, NOW, algorithm)
-    request = keystore.request(tmp_path, NAME, algorithm, "dsc-2027", Secrets(PASSPHRASE))
+    request = enrolment.request(tmp_path, NAME, algorithm, "dsc-2027", Secrets(PASSPHRASE))
     assert b"PRIVATE" not in request
     asked = x509.load_pem_x509_csr(request).extensions
     assert asked.get_extension_for_class(x509.KeyUsage).value.digital_signature
     usages = asked.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert [usage.dotted_string for usage in usages] == ["1.3.6.1.4.1.1847.2021.1.2", "2.23.136.1.1.14.2"]
     assert [key.kid for key in keystore.load(tmp_path).keys] == [old.kid]
-    key = keystore.accept(tmp_path, signed(request, tmp_path), NOW, Secrets(PASSPHRASE))
+    key = enrolment.accept(tmp_path, signed(request, tmp_path), NOW, Secrets(PASSPHRASE))
     assert keystore.load(tmp_path, Secrets(PASSPHRASE)).signer(NOW).kid == old.kid
     keystore.rotate(tmp_path, NOW, Secrets(PASSPHRASE))
     now = keystore.load(tmp_path, Secrets(PASSPHRASE)).signer(NOW)
@@ -146,20 +146,20 @@ def test_a_key_by_request_signs_after_its_certificate_came_and_the_rotation(tmp_
 
 
 def test_a_certificate_that_no_key_waits_for_is_refused(tmp_path: Path) -> None:
-    keystore.request(tmp_path, NAME, ES256, "a")
-    other = keystore.request(tmp_path / "other", NAME, ES256, "a")
+    enrolment.request(tmp_path, NAME, ES256, "a")
+    other = enrolment.request(tmp_path / "other", NAME, ES256, "a")
     with pytest.raises(Refused, match="key-mismatch"):
-        keystore.accept(tmp_path, signed(other, tmp_path), NOW)
+        enrolment.accept(tmp_path, signed(other, tmp_path), NOW)
 
 
 @pytest.mark.parametrize("form", ["DER", "chain, the authority first", "chain"])
 def test_a_certificate_comes_in_any_form(tmp_path: Path, form: str) -> None:
-    pem = signed(keystore.request(tmp_path, NAME, ES256, "a"), tmp_path)
+    pem = signed(enrolment.request(tmp_path, NAME, ES256, "a"), tmp_path)
     above = development.authority(NOW).certificate.public_bytes(Encoding.PEM)
     der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     given = {"DER": der, "chain, the authority first": above + pem, "chain": pem + above}[form]
-    made = keystore.accept(tmp_path, given, NOW)
-    assert (made.signer.certificate, keystore.waiting(tmp_path)) == (der, ())
+    made = enrolment.accept(tmp_path, given, NOW)
+    assert (made.signer.certificate, enrolment.waiting(tmp_path)) == (der, ())
     assert [key.kid for key in keystore.load(tmp_path).keys] == [made.kid]
 
 
@@ -178,16 +178,16 @@ TESTS_ONLY = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.3.6.1.4.1.1847.2021
 def test_a_certificate_that_cannot_sign_vaccinations_is_not_taken(
     tmp_path: Path, days: tuple[int, int], extensions: tuple[x509.ExtensionType, ...], code: str
 ) -> None:
-    request = keystore.request(tmp_path, NAME, ES256, "a")
+    request = enrolment.request(tmp_path, NAME, ES256, "a")
     with pytest.raises(Refused) as refused:
-        keystore.accept(tmp_path, signed(request, tmp_path, days, *extensions), NOW)
-    assert (refused.value.code, keystore.waiting(tmp_path)) == (code, ("a",))
+        enrolment.accept(tmp_path, signed(request, tmp_path, days, *extensions), NOW)
+    assert (refused.value.code, enrolment.waiting(tmp_path)) == (code, ("a",))
 
 
 def test_a_key_that_could_not_sign_yet_retires_nobody(tmp_path: Path) -> None:
     old = development.generate(tmp_path, NOW)
-    request = keystore.request(tmp_path, NAME, ES256, "a")
-    keystore.accept(tmp_path, signed(request, tmp_path, (1, 9)), NOW)
+    request = enrolment.request(tmp_path, NAME, ES256, "a")
+    enrolment.accept(tmp_path, signed(request, tmp_path, (1, 9)), NOW)
     with pytest.raises(Refused, match="signer-not-valid"):
         keystore.rotate(tmp_path, NOW)
     assert keystore.load(tmp_path).signer(NOW).kid == old.kid
@@ -196,19 +196,19 @@ def test_a_key_that_could_not_sign_yet_retires_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", ["../a", "/tmp/a", "", "csca-2", ".a", "a b", "a\n"])
 def test_a_label_names_files_of_the_folder(tmp_path: Path, label: str) -> None:
     with pytest.raises(Refused, match="label"):
-        keystore.request(tmp_path / "keys", NAME, ES256, label)
+        enrolment.request(tmp_path / "keys", NAME, ES256, label)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_request_names_its_country(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="country"):
-        keystore.request(tmp_path, x509.Name.from_rfc4514_string("CN=A"), ES256, "a")
+        enrolment.request(tmp_path, x509.Name.from_rfc4514_string("CN=A"), ES256, "a")
 
 
 def test_a_label_is_used_once(tmp_path: Path) -> None:
-    keystore.request(tmp_path, NAME, ES256, "a")
+    enrolment.request(tmp_path, NAME, ES256, "a")
     with pytest.raises(Refused, match="key-exists"):
-        keystore.request(tmp_path, NAME, ES256, "a")
+        enrolment.request(tmp_path, NAME, ES256, "a")
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"00": "lost"}'], ids=["no JSON", "no object", "no state"])
@@ -294,6 +294,32 @@ def test_a_key_in_a_token_signs_certificates_and_papers_and_stays_there(
     canvas.drawString(100, 100, "x")
     canvas.save()
     assert b"/ETSI.CAdES.detached" in pades.sign(page.read_bytes(), key, "test")
+
+
+@pytest.mark.parametrize("algorithm", [ES256, PS256], ids=["ES256", "PS256"])
+def test_a_key_in_a_token_asks_for_its_certificate_too(softhsm: str, tmp_path: Path, algorithm: int) -> None:
+    store, _ = token(tmp_path, softhsm, algorithm)
+    (store / f"dsc{CERTIFICATE_SUFFIX}").unlink()
+    secrets = Secrets(pin="4711")
+    request = enrolment.request(store, NAME, algorithm, "dsc", secrets)
+    assert b"PRIVATE" not in request
+    assert not list(store.glob(f"*{KEY_SUFFIX}"))
+    with pytest.raises(Refused, match="of this algorithm"):
+        enrolment.request(store, NAME, PS256 if algorithm == ES256 else ES256, "dsc", secrets)
+    made = enrolment.accept(store, signed(request, store), NOW, secrets)
+    assert (made.state, made.algorithm) == (State.NEXT, algorithm)
+    keystore.rotate(store, NOW, secrets)
+    signers = keystore.load(store, secrets)
+    assert verify(certificate(signers.signer(NOW)), signers.trust_list(), NOW).valid
+
+
+def test_a_certificate_beside_another_key_of_the_token_is_refused(softhsm: str, tmp_path: Path) -> None:
+    store, _ = token(tmp_path, softhsm, ES256)
+    development.generate(tmp_path / "other", NOW)
+    [pem] = (tmp_path / "other").glob(f"dsc*{CERTIFICATE_SUFFIX}")
+    shutil.copy(pem, store / f"dsc{CERTIFICATE_SUFFIX}")
+    with pytest.raises(Refused, match="key-mismatch"):
+        keystore.load(store, Secrets(pin="4711"))
 
 
 @pytest.mark.parametrize(

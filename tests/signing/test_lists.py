@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from signing import development, did, jwk, keystore, lists, trust
+from signing import development, did, enrolment, jwk, keystore, lists, trust
 from signing.algorithms import ES256
 from signing.did import Pin
 from signing.keys import SigningKey, State
@@ -221,7 +221,7 @@ def test_a_signer_with_an_address_signs_cards_of_that_address_only() -> None:
 def test_a_keystore_is_a_trust_list_of_its_keys_but_the_compromised_ones(tmp_path: Path) -> None:
     old = development.generate(tmp_path, NOW)
     new = development.generate(tmp_path, NOW, state=State.NEXT)
-    keystore.request(tmp_path, x509.Name.from_rfc4514_string("CN=A,C=VN"), ES256, "waiting")
+    enrolment.request(tmp_path, x509.Name.from_rfc4514_string("CN=A,C=VN"), ES256, "waiting")
     keystore.rotate(tmp_path, NOW)
     (tmp_path / "token.pkcs11.json").write_text('{"module": "m", "token": "t", "label": "l"}')
     assert {signer.kid for signer in lists.load(tmp_path).signers} == {old.kid, new.kid}
