@@ -39,7 +39,10 @@ def structure(definition: Json) -> Json:
 
 
 # What validation needs of a profile's differential; the rest is for people to read.
-PROFILE_FACTS = ("url", "version", "name", "type", "kind", "abstract", "derivation", "baseDefinition", "context")
+PROFILE_FACTS = (
+    *("url", "version", "name", "type", "kind", "abstract", "derivation", "baseDefinition"),
+    *("context", "contextInvariant"),
+)
 RULES = frozenset(
     (
         *("id", "path", "sliceName", "slicing", "contentReference", "min", "max", "type"),

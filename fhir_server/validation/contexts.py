@@ -1,23 +1,26 @@
-"""Contexts of extensions: on which elements one may stand, told by names, by the extension around it, by expressions.
+"""Contexts of extensions: on which elements one may stand, told by names, by the extension around it, by expressions;
+and the rules that such an element has to keep.
 
 https://hl7.org/fhir/R4/defining-extensions.html#context
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fhir_server.definitions import Definitions
 from fhir_server.fhirpath import evaluation
 from fhir_server.fhirpath.calls import Evaluate
-from fhir_server.fhirpath.functions import Bare
+from fhir_server.fhirpath.functions import Bare, logical
 from fhir_server.fhirpath.syntax import Unsupported
 from fhir_server.validation.profile import Profiles
-from fhir_server.validation.report import Path, Walk
+from fhir_server.validation.report import Path, Walk, shown
 
 Json = dict[str, Any]
 
 # R4's own StructureDefinitions have this one on the type, not on its code as its definition says.
 ERRATA: Final = {"http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": "ElementDefinition.type"}
+VALUE: Final = re.compile(r"(%extension)\.value[A-Z]\w*")
 ANYWHERE: Final = frozenset({"Element", "Resource", "CanonicalResource", "MetadataResource"})
 
 
@@ -80,6 +83,76 @@ class Queries:
                 query = None
             self._compiled[text, type] = query
         return self._compiled[text, type]
+
+
+class Conditions:
+    """The rules on what holds an extension (contextInvariant), compiled for the resource types they are asked of.
+
+    https://hl7.org/fhir/R4/structuredefinition-definitions.html#StructureDefinition.contextInvariant
+    """
+
+    def __init__(self, profiles: Profiles):
+        self._profiles = profiles
+        self._texts: dict[str, tuple[str, ...]] = {}
+        self._compiled: dict[tuple[str, str], Evaluate | None] = {}
+
+    def check(self, url: str, extension: Json, path: Path, walk: Walk) -> None:
+        """Check that the element around extension `url` keeps the rules of its definition."""
+        texts = self._texts.get(url)
+        if texts is None:
+            told = (self._profiles.definitions.profile(url) or {}).get("contextInvariant", ())
+            texts = self._texts[url] = tuple(map(str, told))
+        if not texts or path[0] is None:
+            return
+        walk.beyond += 1
+        owner = _value(path[0], walk)
+        for text in texts if owner is not None else ():
+            rule = self._rule(text, str(walk.resource.get("resourceType")))
+            if rule is None:
+                _unchecked(url, text, path, walk)
+                continue
+            near = walk.around(extension)
+            if logical(rule([owner], near)) is not True and not near.unknown:
+                _unkept(url, text, path, walk)
+
+    def _rule(self, text: str, type: str) -> Evaluate | None:
+        """Return a rule compiled: the focus is the element, and the extension what %context means there."""
+        if (text, type) not in self._compiled:
+            # R4's own rules write values as in JSON (%extension.valueInteger), which is no FHIRPath.
+            meant = VALUE.sub(r"\1.value", text)
+            try:
+                if "%context" in text:
+                    raise Unsupported("%context beside %extension")
+                rule = evaluation.compile(meant.replace("%extension", "%context"), self._profiles.names(type))
+            except Unsupported:
+                rule = None
+            self._compiled[text, type] = rule
+        return self._compiled[text, type]
+
+
+def _unkept(url: str, text: str, path: Path, walk: Walk) -> None:
+    walk.error(
+        "extension",
+        path,
+        "Extension.url:contextInvariant",
+        f"The extension {shown(url)} may stand only where this is true: {text}",
+        f"Chỉ được dùng phần mở rộng {shown(url)} ở nơi thỏa điều kiện: {text}",
+        url,
+    )
+
+
+def _unchecked(url: str, text: str, path: Path, walk: Walk) -> None:
+    walk.add(
+        "information",
+        "not-supported",
+        path,
+        "Extension.url:contextInvariant",
+        (
+            f"The rule of {shown(url)} on what holds it is not checked here: {text}",
+            f"Quy tắc của {shown(url)} về phần tử chứa nó chưa được kiểm tra ở đây: {text}",
+        ),
+        url,
+    )
 
 
 def _value(place: Path, walk: Walk) -> Any:

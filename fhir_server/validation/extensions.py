@@ -24,6 +24,7 @@ class Extensions:
         self._definitions = definitions
         self._profiles = profiles
         self._queries = contexts.Queries(profiles)
+        self._conditions = contexts.Conditions(profiles)
         self._contexts: dict[str, Allowed | None] = {}  # by url; None: anywhere
         self._places: dict[tuple[str, ...], frozenset[str]] = {}
 
@@ -48,6 +49,7 @@ class Extensions:
             if path[1] == "modifierExtension":
                 _unknown_modifier(url, path, walk)
             return
+        self._conditions.check(url, value, path, walk)
         allowed = self._allowed(url)
         if allowed is None or path[0] is None:
             return

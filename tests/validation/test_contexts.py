@@ -111,3 +111,67 @@ def test_contained_resources_are_resources_of_their_own() -> None:
     assert [place for _, rule, place in found if rule == "Extension.url:context"] == [
         "Patient.contained[0].address[0].extension[0]"
     ]
+
+
+def ruled(*rules: str) -> Json:
+    """Return the definition of an extension with rules on what holds it."""
+    return {**definition(INNER, ("element", "Element")), "contextInvariant": list(rules)}
+
+
+HELD = {**HOME, "extension": [HERE]}
+STRAY = {**WORK, "extension": [HERE]}
+AROUND_DATE = {"extension": [HERE]}
+
+# Rules on what holds the inner extension; a resource; where they are broken.
+RULES: dict[str, tuple[list[str], Json, list[str]]] = {
+    "kept": (["use = 'home'"], {"address": [HELD]}, []),
+    "broken": (["use = 'home'"], {"address": [HELD, STRAY]}, ["Patient.address[1].extension[0]"]),
+    "neither kept nor broken": (["district = 'x'"], {"address": [HELD]}, ["Patient.address[0].extension[0]"]),
+    "one of two broken": (["use = 'home'", "city = 'Vinh'"], {"address": [HELD]}, ["Patient.address[0].extension[0]"]),
+    "on the extension": (["use = 'home' and %extension.value = 'x'"], {"address": [HELD]}, []),
+    "broken by the extension": (["%extension.value = 'y'"], {"address": [HELD]}, ["Patient.address[0].extension[0]"]),
+    "as R4 writes it": (["%extension.valueString = 'x'"], {"address": [HELD]}, []),
+    "on the resource": (["%resource.gender = 'male'"], {"address": [HELD]}, []),
+    "broken by the resource": (["gender = 'female'"], {"extension": [HERE]}, ["Patient.extension[0]"]),
+    "on a primitive": (["$this > @2019-01-01"], {"_birthDate": AROUND_DATE}, []),
+    "broken by a primitive": (["$this > @2021"], {"_birthDate": AROUND_DATE}, ["Patient.birthDate.extension[0]"]),
+    "around an extension": (["url = 'http://x'"], {"extension": [AROUND]}, ["Patient.extension[0].extension[0]"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_what_holds_an_extension_keeps_its_rules(case: str) -> None:
+    rules, changes, places = RULES[case]
+    packages = (ruled(*rules), definition(OUTER, ("element", "Element"), holds=False))
+    found = check(wire.loads(wire.dumps({**ME, **changes})), *packages, profiles=())
+    assert found == [("error", "Extension.url:contextInvariant", place) for place in places]
+
+
+@pytest.mark.parametrize("rule", ["unheardOf(1)", "((", "%context.exists()"])
+def test_a_rule_that_cannot_be_asked_is_named(rule: str) -> None:
+    found = check({**ME, "extension": [HERE]}, ruled(rule), profiles=())
+    assert found == [("information", "Extension.url:contextInvariant", "Patient.extension[0]")]
+
+
+def test_what_was_right_in_one_element_is_asked_again_in_another() -> None:
+    resource = {**ME, "contact": [{"name": {"text": "A"}, "address": HELD}], "address": [STRAY, HELD, STRAY]}
+    found = check(resource, ruled("use = 'home'"), profiles=())
+    assert [place for *_, place in found] == ["Patient.address[0].extension[0]", "Patient.address[2].extension[0]"]
+
+
+MAX_OCCURS = {"url": f"{HL7}/questionnaire-maxOccurs", "valueInteger": 3}
+
+
+@pytest.mark.parametrize(
+    ("item", "rules"),
+    [
+        ({"type": "string", "repeats": True, "extension": [MAX_OCCURS]}, []),
+        ({"type": "string", "extension": [MAX_OCCURS]}, ["Extension.url:contextInvariant"]),
+        ({"type": "string", "extension": [{**MAX_OCCURS, "valueInteger": 1}]}, []),
+        ({"type": "display", "extension": [MAX_OCCURS]}, ["Extension.url:contextInvariant"]),
+    ],
+    ids=["it repeats", "three of what does not repeat", "one of what does not repeat", "of what is only shown"],
+)
+def test_rules_of_r4_are_asked(item: Json, rules: list[str]) -> None:
+    resource = {"resourceType": "Questionnaire", "status": "draft", "item": [{"linkId": "1", "text": "?", **item}]}
+    assert [rule for _, rule, _ in check(resource, profiles=())] == rules
