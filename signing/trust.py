@@ -68,7 +68,7 @@ class Authority(NamedTuple):
     not_after: datetime
 
 
-@lru_cache(maxsize=4096)  # a batch names the same few signers again and again
+@lru_cache(maxsize=2048)  # a batch names the same few signers again and again
 def document_signer(certificate: bytes, kid: bytes | None = None) -> DocumentSigner:
     """Read a DER certificate; `kid` is the first 8 bytes of its SHA-256 unless the list that names it says otherwise.
 
@@ -247,7 +247,7 @@ class TrustList:
 
 
 @lru_cache(
-    maxsize=4096
+    maxsize=2048
 )  # a signer is met again and again; whether its certificate is valid on a day is asked elsewhere
 def _issued(certificate: bytes, authority: bytes) -> bool:
     """Return whether the holder of the one DER certificate signed the other, by name and by signature."""

@@ -59,6 +59,8 @@ def judge(text: str | bytes, terms: Terms) -> Verification:
 def _object(text: str, terms: Terms) -> Verification:
     """Verify JSON: a file of health cards, or else a seal."""
     if '"verifiableCredential"' not in text:
+        if len(text) > LONGEST:  # a seal is one code; what is remembered of its certificate stays small
+            return found.stopped(found.failed("prefix", _too_long(LONGEST)))
         return seal.verify(text, terms)
     try:
         cards = shc.in_file(text)
@@ -68,10 +70,14 @@ def _object(text: str, terms: Terms) -> Verification:
     return next((one for one in judged if not one.valid), judged[0])
 
 
+def _too_long(longest: int) -> Refused:
+    return Refused("too-long", f"a certificate has at most {longest} characters")
+
+
 def _text(text: str | bytes) -> str:
     longest = LONGEST_CARD if text[:1] in ("{", b"{") or text[:4] in (shc.PREFIX[:4], b"shc:") else LONGEST
     if len(text) > longest:
-        raise Refused("too-long", f"a certificate has at most {longest} characters")
+        raise _too_long(longest)
     try:
         if isinstance(text, bytes):
             return text.decode("utf-8" if text[:1] == b"{" else "ascii")

@@ -182,6 +182,7 @@ def variants(keys: Keys) -> dict[str, Case]:
         "too long": "HC1:" + "0" * 20_000,
         "no zlib": "HC1:" + base45.encode(b"hello"),
         "json": "{}",
+        "long json": '{"a":"' + "0" * 20_000 + '"}',
         "no json": "{",
         "no file": '{"verifiableCredential": 1}',
         "odd digits": "shc:/123",

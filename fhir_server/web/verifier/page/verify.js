@@ -20,7 +20,7 @@ export async function verify(texts, lists, now) {
 
 /** Verify JSON: a file of health cards, of which the first that is not valid is told, or else a seal. */
 async function object(text, lists, now) {
-  if (!text.includes('"verifiableCredential"')) return seal.verify(text, lists, now);
+  if (!text.includes('"verifiableCredential"')) return text.length > LONGEST ? refused("prefix", "too-long") : seal.verify(text, lists, now);
   const cards = inFile(text);
   if (!cards) return refused("base45", "not-health-card-file");
   const judged = [];
