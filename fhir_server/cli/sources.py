@@ -18,6 +18,7 @@ from fhir_server.outcome import FhirError
 Json = dict[str, Any]
 
 LINES = 100  # NDJSON lines in one batch
+BEGINNING = 4096  # characters of a file that tell what is in it
 SUFFIXES = (".json", ".ndjson", ".json.gz", ".ndjson.gz")
 # What others refer to comes first, so that references can be enforced while loading.
 ORDER = (
@@ -58,8 +59,19 @@ def files(paths: list[Path], report: Path | None = None) -> list[Path]:
 
 
 def _rank(file: Path) -> int:
-    types = [type for type in re.findall(r"[A-Z][A-Za-z]+", file.name) if type in ORDER]
-    return ORDER.index(types[0]) if types else len(ORDER)
+    named = (type for type in re.findall(r"[A-Z][A-Za-z]+", file.name) if type in ORDER)
+    type = next(named, None) or _first_type(file)
+    return ORDER.index(type) if type in ORDER else len(ORDER)
+
+
+def _first_type(file: Path) -> str | None:
+    """Return the type of the first resource in a file; None when its beginning does not tell."""
+    try:
+        with _opened(file) as text:
+            found = re.search(r'"resourceType"\s*:\s*"([A-Za-z]+)"', text.read(BEGINNING))
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        return None  # who reads it says so
+    return found[1] if found else None
 
 
 class Unreadable(Exception):

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Member
 from fhir_server.validation import rules, values
+from fhir_server.validation.references import CORE
 from fhir_server.validation.report import Path, Walk, below, shown
 from fhir_server.validation.rules import Node
 
@@ -232,6 +233,14 @@ def _profile(value: Json, path: Path, definitions: Definitions, trees: Trees) ->
                 f"{shown(kind)} is no type of R4: a profile is of a type that there is",
                 f"R4 không có kiểu {shown(kind)}: hồ sơ phải dành cho một kiểu đã có",
             )
+        return
+    if value.get("url") == f"{CORE}{definition.name}":
+        yield (
+            "StructureDefinition.url:base",
+            below(path, "url"),
+            f"R4 itself defines {definition.name} by this URL: give the profile a URL of its own",
+            f"URL này là định nghĩa {definition.name} của chính R4: hãy đặt URL riêng cho hồ sơ",
+        )
         return
     inherited = trees.tree(base.partition("|")[0]) if type(base) is str else None
     for element, at in _objects(value.get("differential"), "element", below(path, "differential")):

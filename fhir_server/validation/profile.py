@@ -8,7 +8,7 @@ are laid over each other, so that no snapshot is needed.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from fhir_server.definitions import Definitions
 from fhir_server.definitions.model import Binding, Member
@@ -18,6 +18,7 @@ from fhir_server.validation import bindings, discriminators, elements, facets, i
 from fhir_server.validation.elements import Applied
 from fhir_server.validation.invariants import Compiled, Rule
 from fhir_server.validation.occurrences import Check, counter
+from fhir_server.validation.references import CORE
 from fhir_server.validation.report import Path, Walk
 from fhir_server.validation.rules import Demanded, Node
 from fhir_server.validation.seen import Seen
@@ -25,7 +26,6 @@ from fhir_server.validation.slicing import Slice, Sorter
 
 Json = dict[str, Any]
 
-CORE: Final = "http://hl7.org/fhir/StructureDefinition/"
 ANY_RESOURCE = frozenset({"Resource", "DomainResource"})
 
 

@@ -90,12 +90,17 @@ async def total(client: httpx.AsyncClient, type: str) -> int:
     return int((await client.get(f"/fhir/{type}?_summary=count")).json()["total"])
 
 
+@pytest.mark.parametrize(
+    ("doses", "people"),
+    [("1-Immunization.ndjson.gz", "2-Patient.ndjson"), ("a.ndjson.gz", "people.ndjson")],
+    ids=["names tell the types", "only the content does"],
+)
 async def test_a_folder_is_loaded_whole_in_an_order_that_references_can_follow(
-    mongodb_uri: str, database: str, tmp_path: Path
+    mongodb_uri: str, database: str, tmp_path: Path, doses: str, people: str
 ) -> None:
     (tmp_path / "deep").mkdir()
-    lines(tmp_path / "1-Immunization.ndjson.gz", (dose(f"Patient/p{n}", id=f"i{n}") for n in range(120)))
-    lines(tmp_path / "deep" / "2-Patient.ndjson", (child(n) for n in range(120)))
+    lines(tmp_path / doses, (dose(f"Patient/p{n}", id=f"i{n}") for n in range(120)))
+    lines(tmp_path / "deep" / people, (child(n) for n in range(120)))
     whole = bundle("transaction", entry("PUT", "Patient/p900", child(900)), entry("POST", "Patient", PATIENT))
     (tmp_path / "z.json").write_text(json.dumps(whole))
     (tmp_path / "y.json.gz").write_bytes(gzip.compress(json.dumps(child(901)).encode()))

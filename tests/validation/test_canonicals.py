@@ -137,6 +137,7 @@ def test_what_is_right_passes(validator: Validator, resource: Json) -> None:
 
 # fmt: off
 WRONG = [
+    ("profile in the place of R4's own", profiled(path="Patient.photo", min=1) | {"url": "http://hl7.org/fhir/StructureDefinition/Patient"}, "StructureDefinition.url:base", "StructureDefinition.url"),
     ("relative url", SET | {"url": "ValueSet/kho"}, "CanonicalResource.url:absolute", "ValueSet.url"),
     ("code system in itself", including("#kho"), "ValueSet.compose.include.system:absolute", "ValueSet.compose.include[0].system"),
     ("one for true", filtered("inactive", "1"), "ValueSet.compose.include.filter.value:boolean", "ValueSet.compose.include[0].filter[0].value"),
