@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/profiling.html#limitations
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from fhir_server.outcome import Issue, Unprocessable
@@ -104,8 +105,16 @@ def strange_type(own: str, allowed: Iterable[str]) -> Fault:
     )
 
 
-def unreadable(error: Exception) -> Fault:
-    """Return the fault of a definition that is no StructureDefinition."""
+@contextmanager
+def reading(definition: Json) -> Iterator[None]:
+    """Refuse a definition that is no StructureDefinition, whatever is wrong with it."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise refused(definition, _unreadable(error)) from error
+
+
+def _unreadable(error: Exception) -> Fault:
     return Fault(
         "read",
         f"The definition cannot be read ({error!r}): validate it ($validate) and correct it",

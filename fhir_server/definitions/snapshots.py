@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from fhir_server.definitions import snapshot_faults as faults
 from fhir_server.definitions import snapshot_tree as tree
-from fhir_server.definitions.snapshot_faults import Fault, issue, refused
+from fhir_server.definitions.snapshot_faults import Fault, issue, reading, refused
 from fhir_server.definitions.snapshot_rules import code, merged, retyped, strange_types
 from fhir_server.definitions.snapshot_tree import Node
 from fhir_server.outcome import Issue, TooCostly, Unprocessable
@@ -43,7 +43,8 @@ def generate(definition: Json, find: Find) -> Json:
     the differential may not say, or when a definition that is needed is not known; TooCostly when too much is unfolded.
     """
     root = _Snapshots(find).tree_of(definition)
-    mappings = _mappings(definition, find)
+    with reading(definition):
+        mappings = _mappings(definition, find)
     found: Json = {}
     for name, value in definition.items():
         if name == "differential":
@@ -86,12 +87,10 @@ class _Snapshots:
             raise refused(definition, faults.circle([*self._under_way[-3:], url]))
         self._under_way.append(url)
         try:
-            found = self._made(definition)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as fault:
-            raise refused(definition, faults.unreadable(fault)) from fault
+            with reading(definition):
+                return self._made(definition)
         finally:
             self._under_way.pop()
-        return found
 
     def _made(self, definition: Json) -> Node:
         own = definition.get("differential", {}).get("element")
@@ -232,11 +231,9 @@ class _Walk:
             return node.slices[name]
         if "slicing" not in node.element and (slicing := _slicing(node)):
             node.element = {**node.element, "slicing": slicing}
-        element = {key: value for key, value in node.element.items() if key != "slicing"}
-        element |= {
-            "min": 0,
-            **{name: before[name] for name in ("max", "type") if {name} <= over.element.keys() & before.keys()},
-        }
+        every = {key: value for key, value in node.element.items() if key != "slicing"}
+        held: Json = {key: before[key] for key in ("max", "type") if key in over.element and key in before}
+        element = {**every, "min": 0, **held}
         found = self._snapshots.copy(Node(node.name, element, node.children))
         if _choice_type(node.name, name) and "type" not in over.element:
             types = [kind for kind in element.get("type", ()) if _cased(kind["code"]) == _choice_type(node.name, name)]

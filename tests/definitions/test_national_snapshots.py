@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/profiling.html
 """
 
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import profiles
 from fhir_server import wire
 from fhir_server.definitions import Definitions, core_facts, snapshots, structures
+from fhir_server.outcome import FhirError
 from fhir_server.validation import Validator
 
 Json = dict[str, Any]
@@ -62,3 +64,23 @@ def test_the_order_of_elements_without_slices_says_nothing(definition: Json, dat
     expected = snapshots.generate(definition, national)["snapshot"]["element"]
     made = snapshots.generate(shuffled, national)["snapshot"]["element"]
     assert sorted(made, key=lambda element: element["id"]) == sorted(expected, key=lambda element: element["id"])
+
+
+def places(value: Any, around: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the way to every value within `value`."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [around, *(place for key, inner in items for place in places(inner, (*around, key)))]
+
+
+@given(st.sampled_from(NATIONAL), st.data())
+def test_whatever_is_spoilt_is_refused_or_laid_out(definition: Json, data: st.DataObject) -> None:
+    spoilt = deepcopy({name: value for name, value in definition.items() if name != "text"})
+    *way, last = data.draw(st.sampled_from(places(spoilt)[1:]))
+    at: Any = spoilt
+    for step in way:
+        at = at[step]
+    at[last] = data.draw(
+        st.sampled_from([None, 7, "", "Patient", "*", "-1", [], [None], {}, {"code": "x"}, True, "a.b"])
+    )
+    with suppress(FhirError):
+        assert wire.dumps(snapshots.generate(spoilt, national))
