@@ -25,8 +25,12 @@ app.command("verify")(verifying.verify)
 def issue(
     patient: Annotated[str | None, typer.Argument(help="Id of the Patient.")] = None,
     url: Annotated[str, typer.Option(help="FHIR base URL of the running server.")] = "http://127.0.0.1:8080/fhir",
-    format: Annotated[str, typer.Option(help="hc1, shc, icvp or vds-nc.")] = "hc1",
-    target_disease: Annotated[str | None, typer.Option(help="SNOMED CT code (default: COVID-19).")] = None,
+    format: Annotated[
+        str, typer.Option(help="hc1, shc, icvp or vds-nc; with --all-due also several: hc1,shc.")
+    ] = "hc1",
+    target_disease: Annotated[
+        str | None, typer.Option(help="SNOMED CT code (default: what the format is for).")
+    ] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the QR code into this SVG file.")] = None,
     png: Annotated[Path | None, typer.Option(help="Write the QR code into this PNG file.")] = None,
     all_due: Annotated[
@@ -40,6 +44,8 @@ def issue(
     ] = None,
 ) -> None:
     """Have a running server issue a certificate, and print its text; or issue for everybody who is due."""
+    if all_due and patient is not None:
+        stop("Either the id of one Patient, or --all-due for everybody.")
     if all_due:
         from fhir_server.cli import issuing
 

@@ -24,12 +24,28 @@ from fhir_server.operations import issue_due
 from fhir_server.operations.due_people import Job
 from fhir_server.outcome import FhirError
 from fhir_server.server import Context, start
-from fhir_server.settings import Settings
+from fhir_server.settings import Check, Settings
 from fhir_server.store import NotReplicaSet, connect
 from signing.refusal import Refused
 
 _LANES = 2  # parts of the job that a process works at
 _GARBAGE = 100_000  # objects made between two looks for garbage: a page of people has about as many
+_MEANINGS = {
+    "people": "looked at",
+    "dose-unsigned": "their facility has not signed a dose as it is now",
+    "too-many-doses": "more doses than a certificate is made from: look into the record",
+}
+_ENDINGS = {  # codes that refusals carry, behind the name of the format
+    "-no-dose": "no dose that counts",
+    "-not-completed": "no dose is completed",
+    "-subpotent": "no dose was fully potent",
+    "-name": "no name in Latin letters",
+    "-birth-date": "no birth date",
+    "-product": "the vaccine is no product that the format has a code for",
+    "-occurrence": "a dose has no date",
+    "-occurrence-precision": "the date of a dose is no day",
+    "-dose-number": "the number of a dose is missing or no number",
+}
 UNABLE = (NotReplicaSet, NotAPackage, Refused, FhirError, OSError)
 
 
@@ -52,10 +68,17 @@ def all_due(given: dict[str, Any], formats: Sequence[str], target: str | None, p
     seconds = time.monotonic() - begun
     console.print(f"{counts.get('issued', 0)} certificates in {seconds:.1f} s", markup=False)
     for name, count in sorted(counts.items()):
-        console.print(f"  {name}: {count}", markup=False, highlight=False)
+        console.print(f"  {name}: {count}{_meaning(name)}", markup=False, highlight=False)
+    if settings.signed_doses is Check.OFF:
+        console.print("Doses that no facility has signed were certified too: FHIR_SIGNED_DOSES is off", markup=False)
     if any(each.exitcode for each in workers):
         stop("A process failed; what it did stays done. Start the command again to go on.")
     return counts
+
+
+def _meaning(name: str) -> str:
+    text = _MEANINGS.get(name) or next((text for end, text in _ENDINGS.items() if name.endswith(end)), "")
+    return f" ({text})" if text else ""
 
 
 async def _begin(settings: Settings, uri: str, formats: Sequence[str], target: str | None) -> Job:

@@ -107,6 +107,8 @@ async def test_certificates_are_issued_beside_the_server(mongodb_uri: str, keys:
         words = ("certificate", "issue", "--all-due", "--mongodb-uri", mongodb_uri, "--database", name, "--keys", keys)
         done = await run(*words)
         assert (done.status, "5 certificates" in done.err) == (0, True), done.err
+        assert "people: 5 (looked at)" in done.err
+        assert "FHIR_SIGNED_DOSES is off" in done.err
         for id in ids:
             rows = (await client.get(f"/fhir/Patient/{id}/$certificates")).json()["parameter"]
             assert len(rows) == 1
@@ -119,6 +121,6 @@ async def verified(client: httpx.AsyncClient, text: str) -> Json:
     return said
 
 
-@pytest.mark.parametrize("words", [(), ("--all-due",)], ids=["nobody", "no database"])
+@pytest.mark.parametrize("words", [(), ("--all-due",), ("p1", "--all-due")], ids=["nobody", "no database", "both"])
 def test_whom_to_certify_must_be_said(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert called("certificate", "issue", *words, cwd=tmp_path).status == 2
