@@ -40,7 +40,7 @@ class Changes:
         """Return the largest sequence among the versions of `types`, 0 when there is none."""
         return max(await self._sequences(types, 0, LAST_SEQUENCE, False, 1), default=(0, ""))[0]
 
-    async def page(
+    async def changes(
         self,
         types: Sequence[str],
         *,
@@ -49,9 +49,10 @@ class Changes:
         oldest_first: bool = False,
         limit: int,
     ) -> list[Stored]:
-        """Return up to `limit` versions of `types` with low <= sequence < high, by sequence: newest first unless told.
+        """Return up to `limit` versions of all resources of `types` with low <= sequence < high; raise TooCostly.
 
-        Raise TooCostly.
+        They come by sequence, newest first unless told. A writer that is slow may still commit a version with a
+        sequence below those returned.
         """
         if limit < 1 or low >= high:
             return []
@@ -68,7 +69,7 @@ class Changes:
         return [versions[sequence] for sequence, _ in chosen if sequence in versions]
 
     async def successors(self, versions: Iterable[Stored]) -> dict[Version, int]:
-        """Return the sequence of the next version of each of `versions` that has one."""
+        """Return the sequence of the next version of each of `versions` that has one, by (type, id, version)."""
         by_type: dict[str, list[Stored]] = defaultdict(list)
         for version in versions:
             by_type[version.type].append(version)

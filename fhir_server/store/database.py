@@ -7,7 +7,7 @@ to the primary: who was told that a write is stored reads it at once, and it sur
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from secrets import token_bytes
@@ -19,18 +19,17 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.server_type import SERVER_TYPE
 
-from fhir_server.store.changes import Changes, Version
+from fhir_server.store.changes import Changes
 from fhir_server.store.closures import Closures
 from fhir_server.store.concepts import Concepts
-from fhir_server.store.documents import LAST_SEQUENCE, NODES, Put, Stored
-from fhir_server.store.explaining import Cost
+from fhir_server.store.documents import NODES, Put
 from fhir_server.store.failures import NotReplicaSet, answering
 from fhir_server.store.indexing import Indexing
 from fhir_server.store.jobs import Jobs
 from fhir_server.store.layout import Document, Layout
 from fhir_server.store.packages import Packages
 from fhir_server.store.processes import Processes
-from fhir_server.store.queries import Condition, Found, Key, Queries, SortKey
+from fhir_server.store.queries import Queries
 from fhir_server.store.reads import Reads
 from fhir_server.store.register import Certificate, Register, Withdrawal
 from fhir_server.store.transactions import Transactions
@@ -56,7 +55,7 @@ class Limits:
     connections: int = 64
 
 
-class Store:
+class Store(Reads, Queries, Changes):
     """One database of a replica set; made by `connect`, to be closed.
 
     `node` is a number for a Clock: different for each of the last thousand stores connected to this database.
@@ -77,9 +76,9 @@ class Store:
         self.jobs = Jobs(client[database])
         self.closures = Closures(client[database])
         layout = Layout(client[database])
-        self._reads = Reads(layout)
-        self._queries = Queries(layout, limits.query)
-        self._changes = Changes(layout, limits.query)
+        Reads.__init__(self, layout)
+        Queries.__init__(self, layout, limits.query)
+        Changes.__init__(self, layout, limits.query)
         self.concepts = Concepts(layout, limits.query)
         self.indexing = Indexing(layout, limits.query)
         self.packages = Packages(layout, limits.query)
@@ -90,66 +89,6 @@ class Store:
         self._transactions = Transactions(
             layout, together=limits.transactions, waiting=limits.waiting, seconds=limits.transaction / 1000
         )
-
-    async def read(self, type: str, id: str) -> Stored | None:
-        """Return the current version, which may say "deleted"; None when there never was one."""
-        return await self._reads.read(type, id)
-
-    async def read_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
-        """Return the current versions of the (type, id) that exist: one query per type."""
-        return await self._reads.read_many(keys)
-
-    async def vread(self, type: str, id: str, version: int) -> Stored | None:
-        """Return version `version`, current or superseded; None when there is none."""
-        return await self._reads.vread(type, id, version)
-
-    async def history(
-        self,
-        type: str,
-        id: str,
-        *,
-        before: int | None = None,
-        after: int = 0,
-        low: int = 0,
-        high: int = LAST_SEQUENCE,
-        oldest_first: bool = False,
-        limit: int,
-    ) -> list[Stored]:
-        """Return up to `limit` versions above `after` and below `before`, newest first unless told.
-
-        Only those with low <= sequence < high.
-        """
-        return await self._reads.history(
-            type, id, before=before, after=after, low=low, high=high, oldest_first=oldest_first, limit=limit
-        )
-
-    async def types(self) -> list[str]:
-        """Return the types of which something was ever stored."""
-        return await self._changes.types()
-
-    async def newest(self, types: Sequence[str]) -> int:
-        """Return the largest sequence among the versions of `types`, 0 when there is none."""
-        return await self._changes.newest(types)
-
-    async def changes(
-        self,
-        types: Sequence[str],
-        *,
-        low: int = 0,
-        high: int = LAST_SEQUENCE,
-        oldest_first: bool = False,
-        limit: int,
-    ) -> list[Stored]:
-        """Return up to `limit` versions of all resources of `types` with low <= sequence < high; raise TooCostly.
-
-        They come by sequence, newest first unless told. A writer that is slow may still commit a version with a
-        sequence below those returned.
-        """
-        return await self._changes.page(types, low=low, high=high, oldest_first=oldest_first, limit=limit)
-
-    async def successors(self, versions: Iterable[Stored]) -> dict[Version, int]:
-        """Return the sequence of the next version of each of `versions` that has one, by (type, id, version)."""
-        return await self._changes.successors(versions)
 
     async def write(self, put: Put) -> None:
         """Store `put`; raise VersionConflict, ClaimTaken, TooLarge or Unavailable."""
@@ -185,53 +124,6 @@ class Store:
             await self._writes.write(puts[0])
         elif puts:
             await self._transactions.commit(puts)
-
-    async def find(
-        self,
-        type: str,
-        condition: Condition,
-        *,
-        sort: Sequence[SortKey] = (),
-        after: Key | None = None,
-        limit: int,
-        newest_first: bool = True,
-        entries: bool = False,
-    ) -> list[Found]:
-        """Return up to `limit` matches that are not deleted, after the key `after`; raise TooCostly.
-
-        They come by `sort`, then by sequence: newest first unless told otherwise; with their index entries if asked.
-        """
-        return await self._queries.find(
-            type, condition, sort=sort, after=after, limit=limit, newest_first=newest_first, entries=entries
-        )
-
-    async def explain(
-        self,
-        type: str,
-        condition: Condition,
-        *,
-        sort: Sequence[SortKey] = (),
-        limit: int,
-        newest_first: bool = True,
-    ) -> Cost:
-        """Return what the database does for the first page of such a search, and how much it examines."""
-        return await self._queries.explain(type, condition, sort=sort, limit=limit, newest_first=newest_first)
-
-    async def count(self, type: str, condition: Condition, *, limit: int | None = None) -> int:
-        """Return the number of matches, `limit` when there are at least that many; raise TooCostly."""
-        return await self._queries.count(type, condition, limit=limit)
-
-    async def ids(self, type: str, condition: Condition, *, limit: int) -> list[str]:
-        """Return the ids of up to `limit` matches, in no order; raise TooCostly."""
-        return await self._queries.ids(type, condition, limit=limit)
-
-    async def versions(self, type: str, condition: Condition, *, limit: int) -> list[tuple[str, int]]:
-        """Return id and version of up to `limit` matches of a narrow condition, in no order; raise TooCostly."""
-        return await self._queries.versions(type, condition, limit=limit)
-
-    async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
-        """Return up to `limit` different index entries of the matches that start with `prefix`; raise TooCostly."""
-        return await self._queries.entries(type, condition, prefix, limit=limit)
 
     async def secret(self, name: str) -> bytes:
         """Return 32 random bytes, the same in every process on this database; made when first asked for."""

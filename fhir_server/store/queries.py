@@ -67,7 +67,7 @@ class Queries:
     def __init__(self, layout: Layout, milliseconds: int):
         self._layout = layout
         self._milliseconds = milliseconds
-        self._gatherers: dict[str, Gatherer[Lookup, list[Document]]] = {}
+        self._looking: dict[str, Gatherer[Lookup, list[Document]]] = {}
 
     async def find(
         self,
@@ -80,7 +80,10 @@ class Queries:
         newest_first: bool = True,
         entries: bool = False,
     ) -> list[Found]:
-        """Return up to `limit` matches after the key `after`, by `sort` and then by sequence; raise TooCostly."""
+        """Return up to `limit` matches that are not deleted, after the key `after`; raise TooCostly.
+
+        They come by `sort`, then by sequence: newest first unless told otherwise; with their index entries if asked.
+        """
         if limit < 1:
             return []
         if after is not None and len(after) != len(sort) + 1:
@@ -97,9 +100,9 @@ class Queries:
     async def _look(self, type: str, lookup: Lookup, together: bool) -> list[Document]:
         if not together:
             return await self._alone(type, lookup)
-        gatherer = self._gatherers.get(type)
+        gatherer = self._looking.get(type)
         if gatherer is None:
-            gatherer = self._gatherers[type] = Gatherer(partial(self._each, type), TOGETHER)
+            gatherer = self._looking[type] = Gatherer(partial(self._each, type), TOGETHER)
         return await gatherer.ask(lookup)
 
     async def _alone(self, type: str, lookup: Lookup) -> list[Document]:
@@ -145,7 +148,7 @@ class Queries:
         limit: int,
         newest_first: bool = True,
     ) -> Cost:
-        """Return what the first page of such a search costs; raise TooCostly."""
+        """Return what the database does for the first page of such a search, and how much it examines."""
         if sort:
             _, stages = _pipeline(condition, sort, None, limit, newest_first, False)
             command: Document = {"aggregate": {"pipeline": stages, "cursor": {}}}
@@ -173,7 +176,7 @@ class Queries:
         return [(document["_id"], document["v"]) for document in await self._look(type, lookup, together=True)]
 
     async def entries(self, type: str, condition: Condition, prefix: str, *, limit: int) -> list[str]:
-        """Return up to `limit` different entries of the matches that start with `prefix`; raise TooCostly."""
+        """Return up to `limit` different index entries of the matches that start with `prefix`; raise TooCostly."""
         stages: list[Document] = [
             {"$match": alive(condition)},
             {"$project": {"_id": 0, "ix": _starting(prefix)}},

@@ -21,13 +21,13 @@ class Reads:
 
     def __init__(self, layout: Layout):
         self._layout = layout
-        self._gatherers: dict[str, Gatherer[str, Stored | None]] = {}
+        self._reading: dict[str, Gatherer[str, Stored | None]] = {}
 
     async def read(self, type: str, id: str) -> Stored | None:
         """Return the current version, which may say "deleted"; None when there never was one."""
-        gatherer = self._gatherers.get(type)
+        gatherer = self._reading.get(type)
         if gatherer is None:
-            gatherer = self._gatherers[type] = Gatherer(self._reader(type), TOGETHER)
+            gatherer = self._reading[type] = Gatherer(self._reader(type), TOGETHER)
         return await gatherer.ask(id)
 
     def _reader(self, type: str) -> Callable[[Sequence[str]], Awaitable[Sequence[Stored | None]]]:
