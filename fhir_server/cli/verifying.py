@@ -206,6 +206,8 @@ def _show(found: Verification) -> None:
         out.print("  Not authentic, do not believe it: / Nội dung chưa được xác thực, đừng tin:")
     for line in content.summary(found.content):
         out.print(f"  {line.vi} / {line.en}: {line.value}", markup=False, highlight=False, soft_wrap=True)
+    if found.trusted and found.signer and found.signer.country:
+        out.print(f"  Khóa ký của / Signed with a key of: {found.signer.country}", markup=False, highlight=False)
     for stage in found.stages:
         mark = {True: "ok", False: "FAILED", None: "-"}[stage.ok]
         out.print(

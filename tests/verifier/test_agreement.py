@@ -97,6 +97,8 @@ def disagreements(bundle: Bundle, key: SigningKey, cases: list[Case]) -> list[st
         theirs |= {each["stage"]: (each["ok"], _same(each["code"])) for each in other["stages"]}
         if own.content is not None and own.format != "shc":  # whose numbers are decimals of their own
             ours["said"], theirs["said"] = own.content, other["content"]
+        if own.format in ("dcc", "ddcc", "icvp", "vds-nc"):
+            ours["by"], theirs["by"] = own.signer.country if own.signer else None, other["signedBy"]
         different = [name for name in ours if ours[name] != theirs[name]]
         found += [f"{case.texts[0]:.40}: {name}: {ours[name]}, {theirs[name]}" for name in different]
     return found

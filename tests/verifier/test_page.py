@@ -210,6 +210,7 @@ async def test_a_seal_of_whom_a_listed_authority_vouches_for_is_valid_without_a_
     await choose(page, qr.png(ABROAD.signer().seal(SEALED)))
     await expect(page.locator("#verdict")).to_have_text("HỢP LỆ")
     await expect(page.locator("#content")).to_contain_text("TRAN THI BICH")
+    await expect(page.locator("#content")).to_contain_text("Khóa ký củaUT")  # who signed, not who it says it is
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ export async function learn() {
 
 /** Return the rows for a Verification; `moment` writes seconds since 1970 as a date and time. */
 export function rows(found, moment) {
-  const { content, expires, format } = found;
+  const { content, expires, format, signedBy, trusted } = found;
   if (!content) return [];
   const said = { shc: card, "vds-nc": seal, icvp, ddcc }[format] ?? dcc;
   const until = expires === null ? [] : [["expires", moment(expires)]];
-  return [...said(content), ...until]
+  return [...said(content), ...until, ["signed-by", trusted ? signedBy : null]]
     .filter(([, value]) => value !== undefined && value !== null && value !== "")
     .map(([key, value]) => [key, String(value)]);
 }

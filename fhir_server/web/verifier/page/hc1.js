@@ -71,6 +71,7 @@ async function judge(stages, message, claims, lists, now) {
     issued: timeProblem(issued) ? null : Number(issued),
     expires: timeProblem(expires) ? null : Number(expires),
     trusted: signer !== null && said.payload !== null,
+    signedBy: signer?.country ?? null,
   });
 }
 

@@ -63,10 +63,10 @@ async function judge(stages, seal, lists, now) {
   stages.set("revocation", lists.revoked(await hashes(country, identifiers, seal.signature, "ES256")) ? "revoked" : "ok");
   stages.set("content", kind ? "ok" : "no-certificate");
   stages.set("rules", lists.rules.length ? "not-applicable" : "not-checked");
-  return stages.verification({ format: "vds-nc", content: seal.message, issuer: country || null, trusted });
+  return stages.verification({ format: "vds-nc", content: seal.message, issuer: country || null, trusted, signedBy: trusted ? signer.country : null });
 }
 
-/** Return the code of the stage of the key, and the signer {certificate, notBefore, notAfter, kinds, appointed} or null. */
+/** Return the code of the stage of the key, and the signer {certificate, country, notBefore, notAfter, kinds, appointed} or null. */
 async function select(seal, curve, lists) {
   if (!seal.certificate.length) return ["kid-missing", null];
   let certificate;
@@ -95,8 +95,8 @@ async function vouched(certificate, authorities) {
   }
   if (!above.length) return [open ? "unreadable-authority" : "unknown-signer", null];
   const longest = above.reduce((one, other) => (other.notAfter > one.notAfter ? other : one));
-  const { kinds, appointed } = certificate;
+  const { country, kinds, appointed } = certificate;
   const notBefore = Math.max(certificate.notBefore, longest.notBefore);
   const notAfter = Math.min(certificate.notAfter, longest.notAfter);
-  return ["ok", { certificate, kinds, appointed, notBefore, notAfter }];
+  return ["ok", { certificate, country, kinds, appointed, notBefore, notAfter }];
 }

@@ -80,6 +80,7 @@ async function judge(stages, message, claims, lists, now) {
     issued: timeProblem(issued) ? null : issued,
     expires: expires === null || timeProblem(expires) ? null : expires,
     trusted: made !== null && bundle !== null,
+    signedBy: made?.origin ?? made?.signer?.country ?? null,
   });
 }
 

@@ -54,14 +54,14 @@ export class Stages {
     }
   }
 
-  /** Return {valid, stages, …found}: believe the content only when valid. */
+  /** Return {valid, stages, …found}: believe the content only when valid. `signedBy`: who signed, by the lists, not by itself. */
   verification(found = {}) {
     const stages = [...this.codes].map(([stage, code]) => {
       const ok = PASSING.has(code) ? true : UNDECIDED.has(code) ? null : false;
       return { stage, ok, code };
     });
     const valid = stages.every(({ stage, ok }) => ok === true || (ok === null && !NEEDED.has(stage)));
-    return { format: null, content: null, issuer: null, issued: null, expires: null, trusted: false, ...found, stages, valid };
+    return { format: null, content: null, issuer: null, issued: null, expires: null, trusted: false, signedBy: null, ...found, stages, valid };
   }
 }
 

@@ -57,6 +57,7 @@ const TEXTS = {
   issuer: ["Nơi cấp", "Issuer"],
   identifier: ["Mã chứng nhận", "Certificate identifier"],
   expires: ["Hết hạn", "Expires"],
+  "signed-by": ["Khóa ký của", "Signed with a key of"],
   result: ["Kết quả", "Result"],
   // Stages
   prefix: ["Nhận dạng", "Recognition"],
