@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/codesystem.html
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,6 +145,10 @@ def names(concept: Concept) -> list[str]:
 
 
 def is_name(text: str, concept: Concept) -> bool:
-    """Return whether `text` is one of the names, but for case and white space."""
-    wanted = " ".join(text.split()).casefold()
-    return any(" ".join(name.split()).casefold() == wanted for name in names(concept))
+    """Return whether `text` is one of the names, but for case, white space and how its letters are composed."""
+    wanted = _plain(text)
+    return any(_plain(name) == wanted for name in names(concept))
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(text.split()).casefold())

@@ -244,8 +244,11 @@ class Walk:
         self.add("warning", code, path, rule, (en, vi), profile)
 
     def report(self) -> Report:
-        """Return what was found so far."""
-        return Report(tuple(self.issues), (*self.questions, *self.asked))
+        """Return what was found so far, once where R4 and a profile say the same of the same place."""
+        found: dict[tuple[str, ...], Issue] = {}
+        for issue in self.issues:
+            found.setdefault((issue.severity, issue.expression or "", issue.rule or "", issue.en), issue)
+        return Report(tuple(found.values()), (*self.questions, *self.asked))
 
 
 def root(expression: str) -> Path:

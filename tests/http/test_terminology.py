@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/codesystem-operation-lookup.html · codesystem-operation
 codesystem-operation-subsumes.html · valueset-operation-validate-code.html
 """
 
+import unicodedata
 from typing import Any
 
 import httpx
@@ -160,6 +161,7 @@ CODES: list[tuple[str, dict[str, str], bool, str | None, str | None]] = [
     ("other case", {"code": "DOG"}, False, "Unknown code 'DOG'", None),
     ("right display", {"code": "dog", "display": "dog"}, True, None, "Dog"),
     ("designation", {"code": "dog", "display": "Con chó Đông Dương"}, True, None, "Dog"),
+    ("composed otherwise", {"code": "cat", "display": unicodedata.normalize("NFD", "Con mèo")}, True, None, "Cat"),
     ("wrong display", {"code": "dog", "display": "Cat"}, False, 'The display "Cat" is incorrect', "Dog"),
     ("inactive", {"code": "dodo-dog"}, True, "inactive", "Extinct dog"),
     ("abstract", {"code": "animal"}, True, "only groups", "Animal"),

@@ -191,6 +191,11 @@ def test_an_issue_carries_the_profile_that_its_rule_comes_from(validator: Valida
     assert "12 chữ số" in issue.vi
 
 
+def test_what_r4_and_the_profile_say_alike_is_told_once(validator: Validator) -> None:
+    told = found(validator, {**DOSE, "patient": {"reference": "Organization/1"}})
+    assert told == [("error", "Immunization.patient:target", "Immunization.patient.reference")]
+
+
 def test_without_the_profile_the_rules_do_not_apply(validator: Validator) -> None:
     assert found(validator, without({**PATIENT, **numbered(CCCD, "1")}, "meta")) == []
 
