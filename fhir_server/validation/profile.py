@@ -137,7 +137,7 @@ class _Compiler:
         always: list[Applied] = []
         by_property: dict[str, Applied] = {}  # of elements that matter only where they are
         supported: list[tuple[str, Applied]] = []  # those of them whose absence is told to who asks for it
-        for child in node.children.values():
+        for child in (*node.children.values(), *_narrowed(node, members)):
             element = self._element(child, members)
             if element is None:
                 continue
@@ -309,6 +309,23 @@ class _Compiler:
     def _untold(self, slice: Node) -> Slice | None:
         self.unchecked.append((slice.id, "what belongs to this slice cannot be told here"))
         return None
+
+
+def _narrowed(node: Node, members: Mapping[str, Member]) -> Iterator[Node]:
+    """Yield each choice of which only types are named (`valueQuantity`): as in R4's own snapshots it has these alone.
+
+    It may have others where the profile says how it is sliced, or which types it has.
+    """
+    named: dict[str, list[tuple[Node, str]]] = {}
+    for child in node.children.values():
+        member = members.get(child.name)
+        if member is not None and member.element.choice:
+            named.setdefault(member.element.name, []).append((child, member.type))
+    for name, rows in named.items():
+        whole = node.children.get(name)
+        if whole is None or (whole.slicing is None and whole.types is None):
+            types = [{"code": type} for _, type in rows]
+            yield Node(f"{node.id}.{name}", name, types=Demanded(types, str(rows[0][0].profile)))
 
 
 def _wanted(node: Node) -> bool:

@@ -52,7 +52,7 @@ class Node:
     sliced_by: str | None = None  # the profile that says how
     children: dict[str, "Node"] = field(default_factory=dict)
     slices: dict[str, "Node"] = field(default_factory=dict)
-    profile: str | None = None  # of a root: the profile's canonical URL
+    profile: str | None = None  # of a root: the profile's canonical URL; else the first that names the element
 
     def child(self, name: str) -> "Node":
         """Return the node of child `name`, made when there is none."""
@@ -91,6 +91,7 @@ def tree(definitions: list[Json]) -> Node:
             node = root
             for name, slices in steps(element):
                 node = node.child(name)
+                node.profile = node.profile or definition["url"]
                 for slice in slices:
                     node = node.slice(slice)
             _lay(element, node, definition["url"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fhir_server.definitions import snapshots, structures
 from tests.validation.test_profiles import BASE, HL7, check, profile
 
 Json = dict[str, Any]
@@ -91,9 +92,36 @@ CASES: dict[str, tuple[str, list[Json], Json, Json, str]] = {
     "a choice named by its type": (
         "Observation",
         [{"id": "Observation.valueQuantity.unit", "path": "Observation.valueQuantity.unit", "min": 1}],
+        {**OBSERVATION, "valueQuantity": {"value": 1, "unit": "g"}},
+        {**OBSERVATION, "valueQuantity": {"value": 1}},
+        "Observation.valueQuantity.unit:min",
+    ),
+    "a choice of which two types are named": (
+        "Observation",
+        [{"id": "Observation.valueQuantity", "min": 0}, {"id": "Observation.valueString", "min": 0}],
+        {**OBSERVATION, "valueString": "x"},
+        {**OBSERVATION, "valueBoolean": True},
+        "Observation.value[x]:type",
+    ),
+    "a choice named by its type, sliced openly": (
+        "Observation",
+        [
+            {"id": "Observation.value[x]", **slicing("type", "$this")},
+            {"id": "Observation.valueQuantity.unit", "min": 1},
+        ],
         {**OBSERVATION, "valueString": "x"},
         {**OBSERVATION, "valueQuantity": {"value": 1}},
         "Observation.valueQuantity.unit:min",
+    ),
+    "a choice named by its type, with its types told": (
+        "Observation",
+        [
+            {"id": "Observation.value[x]", "type": [{"code": "Quantity"}, {"code": "string"}]},
+            {"id": "Observation.valueQuantity.unit", "min": 1},
+        ],
+        {**OBSERVATION, "valueString": "x"},
+        {**OBSERVATION, "valueBoolean": True},
+        "Observation.value[x]:type",
     ),
     "by the type of a resource": (
         "Bundle",
@@ -322,3 +350,26 @@ def test_a_broken_differential_is_reported_and_refuses_nothing(element: Json) ->
     own["differential"]["element"].append({"path": "Patient.name", **element})
     found = check({**ME, "name": [{"text": "a"}]}, own)
     assert [severity for severity, _, _ in found if severity == "error"] == []
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["by its differential", "as published, by its snapshot"])
+def test_a_vital_sign_is_a_quantity(alone: bool) -> None:
+    url = f"{HL7}/bodyheight"
+    height = structures.find(url)
+    assert height is not None
+    made = snapshots.generate(height, structures.find)
+    own = {name: value for name, value in {**made, "url": f"{BASE}/height"}.items() if name != "differential"}
+    sign = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}]}
+    measured = {
+        **OBSERVATION,
+        "category": [sign],
+        "code": coded("8302-2"),
+        "subject": {"display": "An"},
+        "effectiveDateTime": "2026-03-20",
+    }
+    profiles = (own["url"] if alone else url,)
+    good = {"valueQuantity": {"value": 158, "unit": "cm", "system": "http://unitsofmeasure.org", "code": "cm"}}
+    wrong = [check({**measured, **value}, own, profiles=profiles) for value in (good, {"valueString": "158 cm"})]
+    errors = [{rule for severity, rule, _ in found if severity == "error"} for found in wrong]
+    assert errors[0] == set()
+    assert "Observation.value[x]:type" in errors[1]
