@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from signing import keys
 from signing.refusal import Refused
 
+_SUFFIXES: Final = (".pem", ".crt", ".cer", ".der")
 LONGEST: Final = 6  # certificates in a chain
 _REMEMBERED: Final = 2048  # the same few certificates are met with every dose; no answer kept depends on the time
 _UNREADABLE: Final = (  # what the library raises for a certificate that is none
@@ -50,16 +52,14 @@ class Authorities:
 
 
 def load(path: Path) -> Authorities:
-    """Read the authorities in a PEM file or a folder of such files; raise Refused when there is none, OSError."""
-    files = sorted(path.glob("*.pem")) + sorted(path.glob("*.crt")) if path.is_dir() else [path]
+    """Read the authorities in a file (PEM or DER) or a folder of such; raise Refused when there is none, OSError."""
+    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES) if path.is_dir() else [path]
     found: list[x509.Certificate] = []
     for file in files:
         try:
-            found += x509.load_pem_x509_certificates(file.read_bytes())
-        except _UNREADABLE as error:
-            raise Refused(
-                "not-a-certificate", f"{file.name} holds no certificates that can be read ({error})"
-            ) from None
+            found += map(_certificate, keys.certificates(file.read_bytes()))
+        except Refused as refusal:
+            raise Refused(refusal.code, f"{file.name}: {refusal.detail}") from None
     if not found:
         raise Refused("no-authority", f"no certificate of an authority in {path}")
     return Authorities(found)
@@ -128,7 +128,7 @@ def _certificate(content: bytes) -> x509.Certificate:
         # All that is asked later is read now: the library finds out only then what is wrong with it.
         _ = read.subject, read.issuer, read.not_valid_before_utc, read.not_valid_after_utc, read.extensions
     except _UNREADABLE as error:
-        raise Refused("not-a-certificate", f"a certificate of the chain cannot be read ({error})") from None
+        raise Refused("not-a-certificate", f"a certificate cannot be read ({error})") from None
     return read
 
 

@@ -15,7 +15,7 @@ from fhir_server.cli.ending import console, stop
 from fhir_server.cli.verifying import DEFAULT_TRUST
 from signing import development, enrolment, keystore
 from signing.algorithms import NAMES
-from signing.keys import SignerSet, SigningKey, State
+from signing.keys import KEY_SUFFIX, SignerSet, SigningKey, State
 from signing.keystore import Secrets
 from signing.refusal import Refused
 
@@ -60,7 +60,8 @@ def request(
     except (Refused, OSError) as error:
         stop(str(error))
     sys.stdout.write(made.decode())
-    _tell_open()
+    if (folder / f"{label}{KEY_SUFFIX}").exists():  # else it is in a token
+        _tell_open()
 
 
 @app.command("import")

@@ -1,6 +1,7 @@
 """https://www.rfc-editor.org/rfc/rfc5280#section-6.1: what is remembered of a certificate never decides about a day"""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,17 @@ def test_a_certificate_of_another_signer_does_not_stand_in_for_the_chain() -> No
     with pytest.raises(Refused) as refused:
         chains.require_trusted([stranger.chain[0], *SIGNER.chain[1:]], TRUSTED, NOW)
     assert refused.value.code == "chain-broken"
+
+
+def test_authorities_are_read_in_the_forms_that_they_are_given_out_in(tmp_path: Path) -> None:
+    (tmp_path / "a.cer").write_bytes(chains.der(ROOT.certificate))
+    (tmp_path / "b.pem").write_bytes(b"a note\n" + STRANGER.pem + SUB.pem)
+    (tmp_path / "notes.txt").write_text("where they come from")
+    assert len(chains.load(tmp_path)) == 3
+    assert len(chains.load(tmp_path / "a.cer")) == 1
+    (tmp_path / "c.crt").write_bytes(b"0nothing")
+    with pytest.raises(Refused, match=r"c\.crt"):
+        chains.load(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # serial numbers below zero
