@@ -113,7 +113,8 @@ class Settings(BaseSettings):
         Check, Field(description="Certify only doses that their facility has signed as they are now")
     ] = Check.OFF
     facility_trust: Annotated[
-        Path | None, Field(description="Authorities (file or folder; PEM or DER) of the certificates that facilities sign with")
+        Path | None,
+        Field(description="Authorities (PEM or DER; file or folder) of certificates that facilities sign with"),
     ] = None
     verify_rate: Annotated[
         int, Field(description="Certificates that one address may have verified in a minute; 0: any number", ge=0)
