@@ -7,6 +7,7 @@ Two properties of this server's own say when a concept holds: `validFrom` and `v
 
 import calendar
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,8 @@ Json = dict[str, Any]
 
 PARENT: Final = "parent"
 CHILD: Final = "child"
+MAX_ABOVE: Final = 1000  # concepts above one; in the largest systems that are in use it is less than a hundred
+USUALLY_ABOVE: Final = 64  # concepts above one, on the average of a large system, at most
 GONE: Final = frozenset({"inactive", "retired"})  # values of the property `status` that say the same as `inactive`
 _DAY: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d).*)?)?", re.ASCII | re.DOTALL)
 
@@ -188,7 +191,7 @@ class Hierarchy:
 
     def _put(self, code: str, above: str) -> None:
         low, high = self._place(code), self._place(above)
-        if high not in self._above[low]:
+        if len(self._above[low]) <= MAX_ABOVE and high not in self._above[low]:
             self._above[low] += (high,)
 
     def concepts(self, resource: Json) -> Iterator[Concept]:
@@ -201,17 +204,29 @@ class Hierarchy:
                 yield Concept(json, self._number, parents, self._ancestors(place))
                 self._number += 1
 
+    def overgrown(self) -> str | None:
+        """Return the first code that lies below more than MAX_ABOVE others, or that makes it too many in all."""
+        left = (len(self._codes) + 10 * MAX_ABOVE) * USUALLY_ABOVE
+        for place, code in enumerate(self._codes):
+            number = len(self._nearest(place, MAX_ABOVE + 1))
+            left -= number
+            if number > MAX_ABOVE or left < 0:
+                return code
+        return None
+
     def _ancestors(self, place: int) -> frozenset[str]:
-        """Return all that is above a code; what is above itself is an error of the code system, and left out."""
+        """Return what is above a code, the nearest MAX_ABOVE; what is above itself is an error, and left out."""
+        return frozenset(self._codes[up] for up in self._nearest(place, MAX_ABOVE))
+
+    def _nearest(self, place: int, most: int) -> set[int]:
         found: set[int] = set()
-        waiting = [*self._above[place]]
-        while waiting:
-            up = waiting.pop()
-            if up not in found:
+        waiting = deque(self._above[place])
+        while waiting and len(found) < most:
+            up = waiting.popleft()
+            if up not in found and up != place:
                 found.add(up)
                 waiting += self._above[up]
-        found.discard(place)
-        return frozenset(self._codes[up] for up in found)
+        return found
 
 
 def _flat(concepts: Any, above: str | None) -> Iterable[tuple[Json, str | None]]:

@@ -13,6 +13,7 @@ from fhir_server.validation import rules, values
 from fhir_server.validation.references import CORE
 from fhir_server.validation.report import Path, Walk, below, shown
 from fhir_server.validation.rules import Node
+from terminology.concepts import CHILD, MAX_ABOVE, PARENT, USUALLY_ABOVE, Hierarchy
 
 Json = dict[str, Any]
 Found = tuple[str, Path, str, str]  # rule, place, en, vi
@@ -38,7 +39,7 @@ def check(value: Json, path: Path, walk: Walk, definitions: Definitions, trees: 
         case "CapabilityStatement":
             found = _capabilities(value, path, definitions)
         case "CodeSystem":
-            found = _code_system(value, path)
+            found = _code_system(value, path, sound=all(issue.severity != "error" for issue in walk.issues))
         case "ConceptMap":
             found = _concept_map(value, path, definitions)
         case "SearchParameter":
@@ -98,7 +99,7 @@ def _filter(condition: Json, path: Path) -> Iterator[Found]:
         )
 
 
-def _code_system(value: Json, path: Path) -> Iterator[Found]:
+def _code_system(value: Json, path: Path, *, sound: bool) -> Iterator[Found]:
     if "supplements" in value and value.get("content") != "supplement":
         yield (
             "CodeSystem.content:supplement",
@@ -121,6 +122,23 @@ def _code_system(value: Json, path: Path) -> Iterator[Found]:
         kinds.setdefault(code, kind)
     if kinds:
         yield from _values_of_properties(value, path, kinds)
+    if sound and kinds.keys() & {PARENT, CHILD}:  # what is only nested is as deep as JSON may be
+        yield from _hierarchy(value, path)
+
+
+def _hierarchy(value: Json, path: Path) -> Iterator[Found]:
+    hierarchy = Hierarchy()
+    hierarchy.add(value)
+    code = hierarchy.overgrown()
+    if code is not None:
+        yield (
+            "CodeSystem.concept:hierarchy",
+            below(path, "concept"),
+            f"'{shown(code)}' lies below too many concepts: {MAX_ABOVE:,} at most, and {USUALLY_ABOVE} on the average; "
+            "is a list written as a chain? Correct the properties parent and child",
+            f"'{shown(code)}' nằm dưới quá nhiều khái niệm: tối đa {MAX_ABOVE:,}, trung bình {USUALLY_ABOVE}; "
+            "có danh sách nào bị ghi thành chuỗi không? Hãy sửa các thuộc tính parent và child",
+        )
 
 
 def _values_of_properties(value: Json, path: Path, kinds: Mapping[str, str]) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terminology import folding, systems, valuesets
-from terminology.concepts import Concept, concepts, day
+from terminology.concepts import MAX_ABOVE, Concept, Hierarchy, concepts, day
 from terminology.conditions import Codes, Unsupported, read
 from terminology.systems import display
 from terminology.valuesets import Missing, Unusable, Versions
@@ -38,6 +38,34 @@ HIERARCHIES: list[tuple[str, list[Json], dict[str, set[str]]]] = [
 def test_what_is_above_a_concept(rows: list[Json], expected: dict[str, set[str]]) -> None:
     found = {concept.code: set(concept.ancestors) for concept in concepts([{"concept": rows}])}
     assert {code: above for code, above in found.items() if above or code in expected} == expected
+
+
+def test_a_chain_without_end_is_cut_where_the_nearest_are() -> None:
+    chain = [{"code": "0"}, *(parent(str(number), str(number - 1)) for number in range(1, MAX_ABOVE + 50))]
+    *_, last = concepts([{"concept": chain}])
+    assert last.ancestors == {str(number) for number in range(49, MAX_ABOVE + 49)}
+
+
+CROWD = [f"p{number}" for number in range(MAX_ABOVE + 1)]
+OVERGROWN: list[tuple[str, list[Json], str | None]] = [
+    ("few", [{"code": "a"}, parent("b", "a")], None),
+    ("a chain", [{"code": "0"}, *(parent(str(each), str(each - 1)) for each in range(1, 3000))], str(MAX_ABOVE + 1)),
+    ("many parents of one", [{"code": "a"}, parent("b", *CROWD)], "b"),
+    ("as many as may be", [{"code": "a"}, parent("b", *CROWD[1:])], None),
+    (
+        "many children of one",
+        [{"code": "a", "property": [{"code": "child", "valueCode": f"c{i}"} for i in range(9999)]}],
+        None,
+    ),
+    ("many below many", [parent(f"c{number}", *CROWD[:500]) for number in range(2000)], "c1600"),
+]
+
+
+@pytest.mark.parametrize(("rows", "expected"), [row[1:] for row in OVERGROWN], ids=[row[0] for row in OVERGROWN])
+def test_a_hierarchy_has_bounds(rows: list[Json], expected: str | None) -> None:
+    hierarchy = Hierarchy()
+    hierarchy.add({"concept": rows})
+    assert hierarchy.overgrown() == expected
 
 
 @given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), max_size=40))

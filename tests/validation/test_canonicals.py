@@ -107,6 +107,14 @@ def with_property(kind: str, **value: Any) -> Json:
     return CODES | {"property": [{"code": "nhiet-do", "type": kind}], "concept": [concept]}
 
 
+def chained(number: int) -> Json:
+    """Return a code system in which each concept lies below the one before."""
+    concepts = [
+        {"code": str(each), "property": [{"code": "parent", "valueCode": str(each - 1)}]} for each in range(number)
+    ]
+    return CODES | {"property": [{"code": "parent", "type": "code"}], "concept": concepts}
+
+
 RIGHT = {
     "code system": CODES,
     "supplement": SUPPLEMENT,
@@ -124,6 +132,7 @@ RIGHT = {
     "derived search": SEARCH,
     "derived from the unknown": SEARCH | {"derivedFrom": "https://example.vn/la", "type": "token"},
     "map of codes of its source": MAP,
+    "chain of some codes": chained(900),
     "map of a system not in its source": MAP | {"sourceCanonical": "https://example.vn/la"},
     "search of its own type": searching("date"),
     "search by an unknown definition": searching("token", "https://example.vn/la"),
@@ -144,6 +153,7 @@ WRONG = [
     ("complete supplement", SUPPLEMENT | {"content": "complete"}, "CodeSystem.content:supplement", "CodeSystem.content"),
     ("property defined twice", CODES | {"property": [{"code": "a", "type": "code"}, {"code": "a", "type": "string"}]}, "CodeSystem.property.code:once", "CodeSystem.property[1]"),
     ("property of another type", with_property("dateTime", valueBoolean=True), "CodeSystem.concept.property.value:type", "CodeSystem.concept[0].property[0]"),
+    ("chain of codes", chained(1100), "CodeSystem.concept:hierarchy", "CodeSystem.concept"),
     ("no such element", profiled(path="Patient.gendre", min=1), "ElementDefinition.path:base", "StructureDefinition.differential.element[0].path"),
     ("path of another type", profiled(path="Person.gender", min=1), "ElementDefinition.path:base", "StructureDefinition.differential.element[0].path"),
     ("another fixed value", profiled(id="Patient.gender", path="Patient.gender", fixedCode="male"), "ElementDefinition.fixed:base", "StructureDefinition.differential.element[0].fixedCode"),
