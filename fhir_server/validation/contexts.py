@@ -4,7 +4,6 @@ and the rules that such an element has to keep.
 https://hl7.org/fhir/R4/defining-extensions.html#context
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +19,6 @@ Json = dict[str, Any]
 
 # R4's own StructureDefinitions have this one on the type, not on its code as its definition says.
 ERRATA: Final = {"http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type": "ElementDefinition.type"}
-VALUE: Final = re.compile(r"(%extension)\.value[A-Z]\w*")
 ANYWHERE: Final = frozenset({"Element", "Resource", "CanonicalResource", "MetadataResource"})
 
 
@@ -118,12 +116,10 @@ class Conditions:
     def _rule(self, text: str, type: str) -> Evaluate | None:
         """Return a rule compiled: the focus is the element, and the extension what %context means there."""
         if (text, type) not in self._compiled:
-            # R4's own rules write values as in JSON (%extension.valueInteger), which is no FHIRPath.
-            meant = VALUE.sub(r"\1.value", text)
             try:
                 if "%context" in text:
                     raise Unsupported("%context beside %extension")
-                rule = evaluation.compile(meant.replace("%extension", "%context"), self._profiles.names(type))
+                rule = evaluation.compile(text.replace("%extension", "%context"), self._profiles.names(type))
             except Unsupported:
                 rule = None
             self._compiled[text, type] = rule
