@@ -196,8 +196,8 @@ class Definitions:
                 return further.system(url)
             if facts.get("supplement"):  # its codes are those of the system that it adds to
                 return frozenset()
-            listed = (code for code, *_ in facts["concepts"])
-            self._system_codes[url] = frozenset(listed) if facts["complete"] else None
+            made = frozenset if facts.get("caseSensitive", True) else valuesets.AnyCase
+            self._system_codes[url] = made(code for code, *_ in facts["concepts"]) if facts["complete"] else None
         return self._system_codes[url]
 
     def profile(self, url: str) -> Json | None:

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/valueset.html#expansion
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -11,6 +11,16 @@ Json = dict[str, Any]
 Codes = dict[str, frozenset[str]]  # system → codes
 
 MAX_IMPORTS = 20  # value sets that import each other, deep
+
+
+class AnyCase(frozenset[str]):
+    """Codes of a system in which case does not count (https://hl7.org/fhir/R4/codesystem.html#case)."""
+
+    def __new__(cls, codes: Iterable[str]) -> "AnyCase":
+        return super().__new__(cls, (code.casefold() for code in codes))
+
+    def __contains__(self, code: object) -> bool:
+        return isinstance(code, str) and super().__contains__(code.casefold())
 
 
 class Loaded(NamedTuple):
@@ -71,6 +81,8 @@ def _imported(canonical: str, loaded: Loaded, depth: int) -> Codes | None:
 
 
 def _of_system(include: Json, code_system: Json | None) -> frozenset[str] | None:
+    if code_system is not None and not code_system.get("caseSensitive", True):
+        return None  # a set of codes would take their spelling for a difference
     if "concept" in include:
         return frozenset(concept["code"] for concept in include["concept"])
     if code_system is None or not code_system["complete"]:

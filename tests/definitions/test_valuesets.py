@@ -7,7 +7,7 @@ import pytest
 from fhir_server.definitions import compact, valuesets
 from fhir_server.definitions.valuesets import Codes, Loaded
 
-A, B, PARTIAL, UNKNOWN = "urn:a", "urn:b", "urn:partial", "urn:unknown"
+A, B, PARTIAL, UNKNOWN, LOOSE = "urn:a", "urn:b", "urn:partial", "urn:unknown", "urn:loose"
 SYSTEMS = {
     # a1 > a2 > a3, a4
     A: compact.code_system(
@@ -18,6 +18,7 @@ SYSTEMS = {
     ),
     B: compact.code_system({"content": "complete", "concept": [{"code": "b1"}, {"code": "b2"}]}),
     PARTIAL: compact.code_system({"content": "fragment", "concept": [{"code": "p1"}]}),
+    LOOSE: compact.code_system({"content": "complete", "caseSensitive": False, "concept": [{"code": "l1"}]}),
 }
 
 
@@ -91,6 +92,7 @@ def test_what_is_excluded_is_not_in_it(exclude: list[Any], expected: set[str]) -
     [
         pytest.param({"system": UNKNOWN}, id="unknown system"),
         pytest.param({"system": PARTIAL}, id="fragment of a system"),
+        pytest.param(only("L1", system=LOOSE), id="a system in which case does not count"),
         pytest.param({"valueSet": ["urn:nothing-known"]}, id="import of unknown content"),
         pytest.param({"valueSet": ["urn:none"]}, id="unknown import"),
         pytest.param({"valueSet": ["urn:not-enumerable"]}, id="import that was not enumerable"),

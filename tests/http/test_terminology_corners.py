@@ -107,6 +107,36 @@ async def test_where_case_does_not_count_a_value_set_means_the_codes_of_the_syst
         assert found["result"] == (code.lower() in expected), code
 
 
+async def test_where_case_does_not_count_resources_are_judged_as_the_service_judges(stocked: httpx.AsyncClient) -> None:
+    url = f"{BASE}/StructureDefinition/no-males"
+    bound = {"strength": "required", "valueSet": f"{VS}/no-males"}
+    profile = {
+        "resourceType": "StructureDefinition",
+        "id": "no-males",
+        "url": url,
+        "name": "NoMales",
+        "status": "active",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Observation",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation",
+        "derivation": "constraint",
+        "differential": {"element": [{"id": "Observation.code", "path": "Observation.code", "binding": bound}]},
+    }
+    answer = await stocked.put("/fhir/StructureDefinition/no-males", json=profile)
+    assert answer.status_code == 201, answer.text
+    for code, rules in (
+        ("FEMALE", []),
+        ("Male", ["Observation.code:binding"]),
+        ("boy", ["Coding.code:unknown", "Observation.code:binding"]),
+    ):
+        seen = {"status": "final", "code": {"coding": [{"system": SEXES, "code": code}]}}
+        body = {"resourceType": "Observation", "meta": {"profile": [url]}, **seen}
+        issues = (await stocked.post("/fhir/Observation/$validate", json=body)).json()["issue"]
+        errors = [issue for issue in issues if issue["severity"] == "error"]
+        assert [issue["details"]["coding"][0]["code"] for issue in errors] == rules, code
+
+
 async def test_where_case_does_not_count_a_map_does_not_count_it_either(stocked: httpx.AsyncClient) -> None:
     found = await told(stocked, "ConceptMap/$translate", system=SEXES, code="MALE")
     assert [parts(row)["concept"]["code"] for row in found["match"]] == ["dog"]
