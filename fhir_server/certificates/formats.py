@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from fhir_server.certificates import dcc, icvp, shc, vdsnc
+from fhir_server.certificates import dcc, icvp, shc, timing, vdsnc
 from fhir_server.certificates.doses import Dose
 from signing import cwt, hc1, jwk, jws, revocation
 from signing import shc as cards
@@ -173,12 +173,23 @@ def _elliptic(order: Order, issuer: Issuer) -> SigningKey:
     return issuer.keys.signer(order.now, ES256)
 
 
+def _timely(content: Callable[[Order, Issuer], Content]) -> Callable[[Order, Issuer], Content]:
+    """Let `content` attest nothing that cannot have happened."""
+
+    def checked(order: Order, issuer: Issuer) -> Content:
+        made = content(order, issuer)
+        timing.require_possible(order.patient, made.doses, order.now)
+        return made
+
+    return checked
+
+
 FORMATS: Final = {
     format.code: format
     for format in (
-        Format("hc1", "text/plain", _dcc_doses, _dcc_content, _dcc_signed),
-        Format("shc", cards.MEDIA_TYPE, shc.attested, _shc_content, _shc_signed, cards.numeric),
-        Format("icvp", "text/plain", icvp.attested, _icvp_content, _icvp_signed),
-        Format("vds-nc", "application/json", _dcc_doses, _vds_nc_content, _vds_nc_signed),
+        Format("hc1", "text/plain", _dcc_doses, _timely(_dcc_content), _dcc_signed),
+        Format("shc", cards.MEDIA_TYPE, shc.attested, _timely(_shc_content), _shc_signed, cards.numeric),
+        Format("icvp", "text/plain", icvp.attested, _timely(_icvp_content), _icvp_signed),
+        Format("vds-nc", "application/json", _dcc_doses, _timely(_vds_nc_content), _vds_nc_signed),
     )
 }

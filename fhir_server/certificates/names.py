@@ -96,5 +96,9 @@ def _parts(name: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _clean(text: Any) -> str:
-    """Return `text` composed (NFC), its white space reduced to single spaces."""
-    return " ".join(normalize("NFC", text).split()) if isinstance(text, str) else ""
+    """Return `text` composed (NFC), its white space reduced to single spaces, without what nobody sees.
+
+    Marks that turn the direction of writing or have no width make a name look like another one.
+    """
+    cleaned = " ".join(normalize("NFC", text).split()) if isinstance(text, str) else ""
+    return cleaned if cleaned.isprintable() else "".join(filter(str.isprintable, cleaned))

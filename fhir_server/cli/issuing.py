@@ -33,6 +33,8 @@ _GARBAGE = 100_000  # objects made between two looks for garbage: a page of peop
 _MEANINGS = {
     "people": "looked at",
     "dose-unsigned": "their facility has not signed a dose as it is now",
+    "dose-in-future": "a dose lies in the future",
+    "dose-before-birth": "a dose lies before the person was born",
     "too-many-doses": "more doses than a certificate is made from: look into the record",
 }
 _ENDINGS = {  # codes that refusals carry, behind the name of the format

@@ -113,3 +113,9 @@ def test_letter_by_letter_a_name_becomes_what_it_becomes_as_a_whole(text: str) -
     whole = normalize("NFD", normalize("NFKC", text).upper().translate(module._LETTERS))
     expected = re.sub("<+", "<", re.sub("[^A-Z<]", "", whole)).strip("<")[:80].rstrip("<")
     assert transliterate(text) == expected
+
+
+@pytest.mark.parametrize("unseen", ["\u202e", "\u200b", "\u200f", "\ufeff", "\u00ad", "\x07"], ids=ascii)
+def test_marks_that_nobody_sees_are_not_certified(unseen: str) -> None:
+    written = [{"family": f"Ngu{unseen}yễn", "given": [f"{unseen}An"]}]
+    assert choose(written) == Name("Nguyễn", "An", "NGUYEN", "AN")

@@ -58,6 +58,19 @@ async def travelled(client: httpx.AsyncClient, **changes: Any) -> str:
     return await recorded(client, person(id, f"001188{uuid.uuid4().int % 1_000_000:06}"), *given)
 
 
+@pytest.mark.parametrize("format", ["hc1", "shc", "vds-nc"])
+@pytest.mark.parametrize(
+    ("day", "rule"), [("2999-01-01", "dose-in-future"), ("1987-01-01", "dose-before-birth")], ids=["future", "birth"]
+)
+async def test_what_cannot_have_happened_is_certified_in_no_format(
+    client: httpx.AsyncClient, format: str, day: str, rule: str
+) -> None:
+    id = uuid.uuid4().hex
+    await recorded(client, person(id, f"001188{uuid.uuid4().int % 1_000_000:06}"), covid(id, day, 1))
+    answer = await issue(client, id, format=format)
+    assert (answer.status_code, rule in answer.text) == (422, True), answer.text
+
+
 @pytest.mark.parametrize(
     ("format", "target"),
     [("hc1", COVID_19), ("shc", None), ("icvp", YELLOW_FEVER), ("vds-nc", COVID_19)],
