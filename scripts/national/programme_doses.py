@@ -36,8 +36,9 @@ def _time() -> list[Json]:
                 "The dose was recorded before it was given: correct occurrenceDateTime or recorded",
                 "Thời điểm ghi nhận trước thời điểm tiêm: hãy sửa occurrenceDateTime hoặc recorded",
             ),
-            "iif(occurrence.ofType(dateTime) > recorded, false, true)",
-            EXACT,
+            f"iif({GIVEN} and occurrence.ofType(dateTime) > recorded, false, true)",
+            f"{EXACT}. Of doses that were given: what was planned may be called off before, and what was entered in "
+            "error may be marked so whatever is wrong with it",
         ),
         rule(
             "vn-imm-given-already",
@@ -78,7 +79,7 @@ def _time() -> list[Json]:
                 "The dose was given after the lot had expired: correct the dates, or report it as an incident",
                 "Mũi tiêm sau hạn dùng của lô: hãy sửa ngày, hoặc báo cáo sự cố",
             ),
-            "iif(occurrence.ofType(dateTime) > expirationDate, false, true)",
+            f"iif({GIVEN} and occurrence.ofType(dateTime) > expirationDate, false, true)",
             f"{EXACT}. Never an error: what happened is recorded as it happened",
         ),
         rule(
@@ -89,7 +90,7 @@ def _time() -> list[Json]:
                 "occurrenceDateTime",
                 "Thời điểm pha hồi chỉnh sau thời điểm tiêm: hãy sửa thời điểm pha hoặc occurrenceDateTime",
             ),
-            f"iif({mixed} > occurrence.ofType(dateTime), false, true)",
+            f"iif({GIVEN} and {mixed} > occurrence.ofType(dateTime), false, true)",
             f"{EXACT}; the WHO form for adverse events asks for the time of reconstitution",
         ),
     ]

@@ -162,6 +162,8 @@ ACCEPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("sex neither male nor female", PATIENT, {"gender": "unknown"}),
     ("address abroad", PATIENT, {"address": [{"country": "LA", "use": "home", "type": "both"}]}),
     ("not given, with reason", DOSE, {"status": "not-done", "statusReason": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "OSTOCK"}]}}),
+    ("called off before its day", DOSE, {"status": "not-done", "statusReason": {"text": "Chống chỉ định"}, "occurrenceDateTime": "2026-03-25", "recorded": "2026-03-20"}),
+    ("entered in error, with the day that was wrong", DOSE, {"status": "entered-in-error", "occurrenceDateTime": "2062-03-20", "recorded": "2026-03-20"}),
     ("reason in words", DOSE, {"status": "not-done", "statusReason": {"text": "Trẻ sốt"}}),
     ("recorded on the same day", DOSE, {"recorded": "2026-03-20"}),
     ("given on a day that had begun here and not yet in Greenwich", DOSE, {"occurrenceDateTime": "2026-03-20", "recorded": "2026-03-19T17:30:00Z"}),
