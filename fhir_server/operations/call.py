@@ -35,23 +35,28 @@ def inputs(call: Call, known: tuple[str, ...], lists: tuple[str, ...] = (), *, b
     if body and call.resource is not None:
         given += list(_of_parameters(call.resource))
     values: dict[str, Any] = {}
+    several: dict[str, list[Any]] = {}
     for name, value in given:
-        if name in lists and isinstance(values.get(name), str) and isinstance(value, str):
-            values[name] += f",{value}"
-            continue
-        if name in lists and not isinstance(value, str):
-            values[name] = [*values.get(name, ()), value]
+        if name in lists:
+            kept = several.setdefault(name, [])
+            if kept and isinstance(kept[0], str) != isinstance(value, str):
+                raise _refused(name, known, twice=True)
+            kept.append(value)
             continue
         if name not in known or name in values:
-            problem_en, problem_vi = (
-                ("is given twice", "được gửi hai lần") if name in values else ("is unknown", "không có")
-            )
-            raise BadRequest(
-                f"Parameter '{name[:64]}' {problem_en}: this operation takes {', '.join(known) or 'none'}, each once",
-                f"Tham số '{name[:64]}' {problem_vi}: thao tác này nhận {', '.join(known) or '-'}, mỗi tham số một lần",
-            )
+            raise _refused(name, known, twice=name in values)
         values[name] = value
+    for name, kept in several.items():
+        values[name] = ",".join(kept) if isinstance(kept[0], str) else kept
     return values
+
+
+def _refused(name: str, known: tuple[str, ...], *, twice: bool) -> BadRequest:
+    problem_en, problem_vi = ("is given twice", "được gửi hai lần") if twice else ("is unknown", "không có")
+    return BadRequest(
+        f"Parameter '{name[:64]}' {problem_en}: this operation takes {', '.join(known) or 'none'}, each once",
+        f"Tham số '{name[:64]}' {problem_vi}: thao tác này nhận {', '.join(known) or '-'}, mỗi tham số một lần",
+    )
 
 
 def _of_parameters(resource: Any) -> list[tuple[str, Any]]:

@@ -188,6 +188,7 @@ async def test_those_who_add_at_the_same_time_lose_nothing(stocked: httpx.AsyncC
         ([{"name": "concept", "valueCoding": {"system": CS, "code": "dog"}}], 400),
         ([{"name": "name", "valueString": "a"}, {"name": "concept", "valueString": "dog"}], 400),
         ([{"name": "name", "valueString": "a"}, {"name": "concept", "valueCoding": {"code": "dog"}}], 400),
+        ([{"name": "name", "valueString": "a"}, {"name": "concept", "valueCoding": {"system": CS, "code": "dog"}}, {"name": "concept", "valueString": "dog"}], 400),
         ([{"name": "name", "valueString": "a"}, {"name": "concept", "valueCoding": {"system": CS, "code": "dog", "version": "1"}}], 400),
         ([{"name": "name", "valueString": "a"}, {"name": "concept", "valueCoding": {"system": CS, "code": "dog"}}, {"name": "version", "valueId": "1"}], 400),
         ([{"name": "name", "valueString": "a"}, {"name": "version", "valueId": "one"}], 400),
@@ -196,7 +197,7 @@ async def test_those_who_add_at_the_same_time_lose_nothing(stocked: httpx.AsyncC
         ([{"name": "name", "valueString": "nobody began this"}, {"name": "concept", "valueCoding": {"system": CS, "code": "dog"}}], 404),
     ],
     ids=[
-        *("nothing", "a long name", "no name", "a text for a concept", "no system", "a version of the code system"),
+        *("nothing", "a long name", "no name", "a text for a concept", "no system", "texts among concepts", "a version of the code system"),
         *("concepts and version", "no number", "an unknown parameter", "no table to go on", "no table to add to"),
     ],
 )  # fmt: skip
