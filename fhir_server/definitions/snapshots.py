@@ -77,6 +77,7 @@ class _Snapshots:
     def __init__(self, find: Find):
         self._find = find
         self._trees: dict[str, Node | None] = {}
+        self._bases: dict[str, str] = {}  # of types, by name
         self._under_way: list[str] = []
         self._left = MAX_ELEMENTS
 
@@ -135,14 +136,16 @@ class _Snapshots:
     def ancestors(self, type: str) -> list[str]:
         """Return the types that `type` specializes, nearest first."""
         found: list[str] = []
-        while len(found) < MAX_CHAIN:
-            definition = self._find(_of_type(type))
-            base = (definition or {}).get("baseDefinition", "")
-            if not base:
-                break
-            type = str(base).removeprefix(TYPES)
+        while len(found) < MAX_CHAIN and (base := self._base(type)):
+            type = base.removeprefix(TYPES)
             found.append(type)
         return found
+
+    def _base(self, type: str) -> str:
+        if type not in self._bases:
+            definition = self._find(_of_type(type)) or {}
+            self._bases[type] = str(definition.get("baseDefinition", ""))
+        return self._bases[type]
 
 
 class _Walk:
