@@ -27,6 +27,7 @@ from fhir_server.validation.report import shown
 Json = dict[str, Any]
 Key = tuple[str, str]
 NOTHING: Mapping[Key, Any] = {}
+STRICTNESS = tuple(Apply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,11 @@ def defaults(ctx: Context) -> Defaults | None:
 
 def applied(ctx: Context) -> Apply:
     """Return how strictly this request is held to the profiles of the settings: as it asks, but no less than it may."""
-    settings, strictness = ctx.server.settings, list(Apply).index
-    least = min(settings.profiles_at_least or settings.profiles, settings.profiles, key=strictness)
-    return max(ctx.profiles or settings.profiles, least, key=strictness)
+    settings = ctx.server.settings
+    if ctx.profiles is None:
+        return settings.profiles
+    least = min(settings.profiles_at_least or settings.profiles, settings.profiles, key=STRICTNESS.index)
+    return max(ctx.profiles, least, key=STRICTNESS.index)
 
 
 async def missing(ctx: Context, questions: Sequence[Question], known: Mapping[Key, Any] = NOTHING) -> list[Issue]:
@@ -166,7 +169,10 @@ def _not_following(ctx: Context, questions: Sequence[MatchesProfile], stored: di
             continue
         key = ((question.type, question.id), question.profiles)
         if key not in found:
-            found[key] = ctx.server.validator.follows(wire.loads(target.raw), question.profiles)
+            # As a rule it declares the profile: then the rest of it need not be read exactly.
+            found[key] = ctx.server.validator.declares(wire.glance(target.raw), question.profiles) or (
+                ctx.server.validator.follows(wire.loads(target.raw), question.profiles)
+            )
         if not found[key]:
             texts = not_following(f"{question.type}/{question.id}", question.profiles)
             where = question.expression, question.rule, question.profile

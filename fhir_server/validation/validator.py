@@ -196,15 +196,20 @@ class Validator:
         if not defaults.enforced:
             _weaken(walk, *first)
 
-    def follows(self, resource: Any, profiles: Iterable[str]) -> bool:
-        """Return whether `resource`, which is valid R4, follows one of `profiles`; true when none of them is known."""
-        meta = resource.get("meta", {})
-        declared = frozenset(url.partition("|")[0] for url in meta.get("profile", ()))
-        wanted = [profile for url in profiles if (profile := self._profiles.get(url)) is not None]
-        for url in declared:  # what was declared was checked when it was stored
-            own = self._profiles.get(url)
-            if own is not None and any(each.url == url or each.url in own.ancestors for each in wanted):
+    def declares(self, resource: Any, profiles: Iterable[str]) -> bool:
+        """Return whether `resource`, which is valid R4, declares one of `profiles` or one that derives from it."""
+        for canonical in resource.get("meta", {}).get("profile", ()):
+            own = self._profiles.get(canonical.partition("|")[0])
+            if own is not None and any(url == own.url or url in own.ancestors for url in profiles):
                 return True
+        return False
+
+    def follows(self, resource: Any, profiles: Iterable[str]) -> bool:
+        """Return whether `resource`, which is valid R4, breaks no rule of one of `profiles`, or none of them is known.
+
+        What it declares was checked when it was stored: ask that first.
+        """
+        wanted = [profile for url in profiles if (profile := self._profiles.get(url)) is not None]
         walk = Walk(self._lookups)
         walk.resource = walk.holder = resource
         return not wanted or any(

@@ -15,6 +15,11 @@ JSON_TYPES = (FHIR_JSON, "application/json", "text/json", "application/json+fhir
 FORM = "application/x-www-form-urlencoded"
 PATCHES = ("application/json-patch+json", "application/merge-patch+json")
 VERSIONS = {"4.0", "4.0.1"}
+PREFERENCES = {
+    "return": frozenset({"minimal", "representation", "OperationOutcome"}),
+    "handling": frozenset({"strict", "lenient"}),
+    "profiles": frozenset(Apply),
+}
 MOST = 50  # ranges of one Accept header that are looked at
 
 
@@ -100,15 +105,10 @@ def require_content(content_type: str, *, form: bool = False, patch: bool = Fals
 
 def preferences(prefer: str) -> dict[str, str]:
     """Read the Prefer header: `return=minimal, handling=lenient`; what is not known is no preference (RFC 7240)."""
-    known: dict[str, set[str]] = {
-        "return": {"minimal", "representation", "OperationOutcome"},
-        "handling": {"strict", "lenient"},
-        "profiles": {*Apply},
-    }
     found: dict[str, str] = {}
     for part in re.split(r"[,;]", prefer):
         name, _, value = part.strip().partition("=")
-        if value.strip('"') in known.get(name, ()):
+        if value.strip('"') in PREFERENCES.get(name, ()):
             found[name] = value.strip('"')
     return found
 
