@@ -254,7 +254,8 @@ def _issued(certificate: bytes, authority: bytes) -> bool:
     try:
         below = x509.load_der_x509_certificate(certificate)
         below.verify_directly_issued_by(x509.load_der_x509_certificate(authority))
-        return isinstance(below.signature_hash_algorithm, _DIGESTS)
+        unused = certificate[-len(below.signature) - 1]  # bits of the last byte: a signature is written in one way only
+        return unused == 0 and isinstance(below.signature_hash_algorithm, _DIGESTS)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
 

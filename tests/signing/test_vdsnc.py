@@ -188,6 +188,4 @@ def test_a_damaged_certificate_inside_is_refused_and_breaks_nothing() -> None:
             damaged = bytearray(whole)
             damaged[place] ^= mask
             seal["sig"]["cer"] = base64url(bytes(damaged))
-            if verify(json.dumps(seal), listed, NOW).valid:  # how many bits of a signature count is told in two ways
-                read = x509.load_der_x509_certificate(bytes(damaged))
-                assert read.tbs_certificate_bytes == x509.load_der_x509_certificate(whole).tbs_certificate_bytes
+            assert not verify(json.dumps(seal), listed, NOW).valid

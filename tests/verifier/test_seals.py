@@ -199,3 +199,18 @@ def test_the_page_accepts_no_certificate_with_a_bit_changed(key: SigningKey) -> 
     assert [found["valid"] for found in said] == [False] * len(cases)
     broken = [[row["stage"] for row in found["stages"] if row["ok"] is False] for found in said]
     assert all(broken), "each is refused for a stated reason"
+
+
+def test_page_and_library_accept_the_same_texts(key: SigningKey) -> None:
+    chance = random.Random(9303)
+    text = country().signer().seal(MESSAGE)
+    cases = []
+    for _ in range(500):
+        characters = list(text)
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            place = chance.randrange(len(characters))
+            characters[place : place + chance.randrange(2)] = chance.choice('{}[]":,\\u0eE+-.9tfn \né')
+        cases.append(Case(("".join(characters),), NOW))
+    listed = TrustList([key.signer], authorities=[country().authority()])
+    said = page(bundled(listed), key, cases)["found"]
+    assert [found["valid"] for found in said] == [verify(case.texts[0], listed, NOW).valid for case in cases]

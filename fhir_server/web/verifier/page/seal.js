@@ -76,7 +76,7 @@ async function select(seal, curve, lists) {
     if (error instanceof Refused) return [error.code, null];
     throw error;
   }
-  if (!certificate.type) return ["unreadable-key", null];
+  if (!(await x509.readable(certificate))) return ["unreadable-key", null];
   const listed = lists.signers.find((each) => each.rawData === toBase64(seal.certificate));
   // Who is on the list was chosen by name: nobody else needs to have appointed it.
   const [code, signer] = listed ? ["ok", { ...listed, certificate, appointed: true }] : await vouched(certificate, lists.authorities);

@@ -39,8 +39,9 @@ export function read(certificate) {
   if (body[0]?.tag === VERSION) body.shift();
   const [, inner, issuer, validity, subject, key, ...rest] = body;
   if (!key) throw damaged();
-  const [notBefore, notAfter] = items(validity.content).map(time);
-  if (notAfter === undefined) throw damaged();
+  const period = items(validity.content);
+  if (period.length !== 2) throw damaged();
+  const [notBefore, notAfter] = period.map(time);
   const extensions = new Map(rest.filter(({ tag }) => tag === EXTENSIONS).flatMap(({ content }) => listed(content)));
   return {
     signed: signed.whole,
@@ -90,6 +91,17 @@ function kindOfKey(content) {
   const name = dotted(kind.content);
   if (name !== PUBLIC_EC) return { type: name === PUBLIC_RSA ? "RSA" : null, curve: null };
   return { type: "EC", curve: parameters?.tag === OID ? (CURVES[dotted(parameters.content)] ?? null) : null };
+}
+
+/** Return whether the key of `certificate` is one: of RSA, or a point on its curve; of other curves browsers cannot tell. */
+export async function readable({ type, curve, key }) {
+  if (!type || !curve) return type !== null;
+  try {
+    await crypto.subtle.importKey("spki", key, { name: "ECDSA", namedCurve: curve }, false, ["verify"]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Return whether `signature` (r and s) over `data` was made with the key of `certificate`, on `curve`. */
