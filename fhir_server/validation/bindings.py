@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/terminologies.html#strength
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
@@ -25,6 +25,7 @@ MIME: Final = re.compile(
     r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9*][\w!#$&^.+*-]{0,126}(\s*;.*)?|xml|json|ttl"
 ).fullmatch
 MOVING: Final = "http://terminology.hl7.org/"
+MAX_CODE, MAX_CODES = 64, 500  # characters of a code, codes of a system, that are compared with each other
 MAX_LISTED: Final = 12  # codes that a text names; of more it names the nearest
 
 
@@ -234,18 +235,33 @@ def unknown_code(definitions: Definitions) -> Check:
         if members is not None and code not in members:
             # These systems go on while R4 stands still: a code that is not known here may be a new one.
             severity: Severity = "warning" if system.startswith(MOVING) else "error"
+            near = _near(code, members, walk)
+            remedy_en, remedy_vi = (
+                (f"did you mean {near}?", f"có phải là {near} không?")
+                if near
+                else ("correct the code or the system", "hãy sửa mã hoặc hệ mã")
+            )
             walk.add(
                 severity,
                 "code-invalid",
                 path,
                 "Coding.code:unknown",
                 (
-                    f"{shown(code)} is not a code of {system}: correct the code or the system",
-                    f"{shown(code)} không phải mã của {system}: hãy sửa mã hoặc hệ mã",
+                    f"{shown(code)} is not a code of {system}: {remedy_en}",
+                    f"{shown(code)} không phải mã của {system}: {remedy_vi}",
                 ),
             )
 
     return check
+
+
+def _near(code: str, members: Collection[str], walk: Walk) -> str | None:
+    """Return the code that was probably meant, of a code system that is not too large to look through."""
+    if walk.suggestions <= 0 or len(code) > MAX_CODE or not 0 < len(members) <= MAX_CODES:
+        return None
+    walk.suggestions -= 1
+    near = get_close_matches(code.casefold(), {member.casefold(): member for member in members}, n=1, cutoff=0.8)
+    return next((member for member in members if member.casefold() == near[0]), None) if near else None
 
 
 def _shown(coding: Any) -> str:

@@ -193,6 +193,23 @@ def test_an_issue_carries_the_profile_that_its_rule_comes_from(validator: Valida
     assert "12 chữ số" in issue.vi
 
 
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("comirnty", "did you mean comirnaty?"),
+        ("Comirnaty", "did you mean comirnaty?"),
+        ("x", "correct the code or the system"),
+        ("comirnaty" * 9, "correct the code or the system"),
+    ],
+)
+def test_a_code_that_is_not_known_is_told_with_the_one_that_was_probably_meant(
+    code: str, says: str, validator: Validator
+) -> None:
+    product = {"coding": [{"system": "https://fhir.tiemchung.vn/CodeSystem/vaccine-product", "code": code}]}
+    issues = validator.validate({**DOSE, "vaccineCode": product}).issues
+    assert [issue.en.rpartition(": ")[2] for issue in issues if issue.rule == "Coding.code:unknown"] == [says]
+
+
 def test_what_r4_and_the_profile_say_alike_is_told_once(validator: Validator) -> None:
     told = found(validator, {**DOSE, "patient": {"reference": "Organization/1"}})
     assert told == [("error", "Immunization.patient:target", "Immunization.patient.reference")]
