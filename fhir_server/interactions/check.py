@@ -109,6 +109,8 @@ async def missing(ctx: Context, questions: Sequence[Question], known: Mapping[Ke
     the value set. `known` is what is written in the same moment.
     """
     coded = [question for question in questions if isinstance(question, CodeIsIn)]
+    if not coded:
+        return await _references(ctx, questions, known)
     found = await asyncio.gather(_references(ctx, questions, known), _codes(ctx, coded))
     return [issue for issues in found for issue in issues]
 

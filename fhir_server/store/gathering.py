@@ -28,13 +28,13 @@ class Gatherer(Generic[Question, Answer]):
         self._queries: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
-    async def ask(self, question: Question) -> Answer:
-        """Return the answer to `question`; raise what its query raised."""
+    def ask(self, question: Question) -> asyncio.Future[Answer]:
+        """Return what is to be awaited: the answer to `question`, or what its query raised."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((question, future))
         self._schedule(loop)
-        return await future
+        return future
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._scheduled and self._waiting and len(self._queries) < IN_FLIGHT:

@@ -25,10 +25,13 @@ class Reads:
 
     async def read(self, type: str, id: str) -> Stored | None:
         """Return the current version, which may say "deleted"; None when there never was one."""
+        return await self._gatherer(type).ask(id)
+
+    def _gatherer(self, type: str) -> Gatherer[str, Stored | None]:
         gatherer = self._reading.get(type)
         if gatherer is None:
             gatherer = self._reading[type] = Gatherer(self._reader(type), TOGETHER)
-        return await gatherer.ask(id)
+        return gatherer
 
     def _reader(self, type: str) -> Callable[[Sequence[str]], Awaitable[Sequence[Stored | None]]]:
         async def read(ids: Sequence[str]) -> Sequence[Stored | None]:
@@ -41,7 +44,7 @@ class Reads:
         """Return the current versions of the (type, id) that exist: one query per type."""
         wanted = set(keys)
         if len(wanted) <= FEW:
-            versions = await asyncio.gather(*(self.read(type, id) for type, id in wanted))
+            versions = await asyncio.gather(*(self._gatherer(type).ask(id) for type, id in wanted))
             return {(version.type, version.id): version for version in versions if version}
         ids: dict[str, set[str]] = defaultdict(set)
         for type, id in wanted:

@@ -39,7 +39,7 @@ async def test_a_group_is_bounded_and_none_is_left_behind() -> None:
 async def test_a_question_does_not_join_a_query_under_way() -> None:
     database = Database()
     gatherer = Gatherer(database.answer, most=10)
-    first = asyncio.create_task(gatherer.ask(1))
+    first = gatherer.ask(1)
     await asyncio.sleep(0.005)
     assert await gatherer.ask(2) == 4
     assert await first == 2
@@ -57,7 +57,7 @@ async def test_a_failure_reaches_all_of_its_group_and_nobody_else() -> None:
 async def test_who_goes_away_does_not_disturb_the_others() -> None:
     database = Database()
     gatherer = Gatherer(database.answer, most=10)
-    gone, stays = asyncio.create_task(gatherer.ask(1)), asyncio.create_task(gatherer.ask(2))
+    gone, stays = gatherer.ask(1), gatherer.ask(2)
     await asyncio.sleep(0.005)
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
