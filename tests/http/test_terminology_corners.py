@@ -21,6 +21,7 @@ from tests.http.terminology_examples import (
     concept,
     outputs,
     parts,
+    sent,
     stock,
     told,
     value_set,
@@ -208,6 +209,31 @@ async def test_the_version_that_a_code_names_counts(
     assert found["result"] == result
     assert (says is None) == ("message" not in found)
     assert says is None or says in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("address", "beside", "says"),
+    [
+        ("CodeSystem/$lookup", {"system": f"{BASE}/x"}, "'system' says otherwise"),
+        ("CodeSystem/$lookup", {"version": "1"}, "'version' says otherwise"),
+        ("CodeSystem/$validate-code", {"display": "Hound"}, "'display' says otherwise"),
+        ("ValueSet/all/$validate-code", {"systemVersion": "1"}, "'systemVersion' says otherwise"),
+    ],
+)
+async def test_what_contradicts_a_coding_is_refused(
+    stocked: httpx.AsyncClient, address: str, beside: dict[str, str], says: str
+) -> None:
+    coding = {"system": CS, "code": "dog", "version": "2", "display": "Dog"}
+    answer = await stocked.post(f"/fhir/{address}", json=sent(coding=coding, **beside))
+    assert (answer.status_code, says in answer.json()["issue"][0]["diagnostics"]) == (400, True)
+
+
+async def test_what_a_coding_does_not_say_may_stand_beside_it(stocked: httpx.AsyncClient) -> None:
+    coding = {"system": CS, "code": "wolf"}
+    assert (await asked(stocked, "CodeSystem/$lookup", coding=coding, version="1"))["display"] == "Wolf"
+    for display, result in (("Wolf", True), ("Cat", False)):
+        values = {"coding": coding, "version": "1", "display": display}
+        assert (await asked(stocked, "CodeSystem/$validate-code", **values))["result"] is result
 
 
 async def test_of_a_ring_of_concepts_none_is_lost(stocked: httpx.AsyncClient) -> None:

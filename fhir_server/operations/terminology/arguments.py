@@ -106,6 +106,22 @@ def coded(values: Values, code: str, coding: str, system: str | None, version: s
     return None if whole is None else of_coding(whole)
 
 
+def beside(values: Values, coded: Coded, **names: str) -> Coded:
+    """Return a code with what stands beside it (`version` as the parameter of that name); raise BadRequest.
+
+    What a Coding says itself must not be said otherwise beside it.
+    """
+    for part, name in names.items():
+        said, own = string(values, name), getattr(coded, part)
+        if said is not None and own not in (None, said):
+            raise BadRequest(
+                f"Parameter '{name}' says otherwise than the coding: leave one of them out",
+                f"Tham số '{name}' khác với coding: hãy bỏ một trong hai",
+            )
+        coded = coded._replace(**{part: said or own})
+    return coded
+
+
 def of_coding(coding: Any) -> Coded:
     """Return what a Coding says; raise BadRequest when it is none."""
     parts = [coding.get(name) for name in Coded._fields] if isinstance(coding, dict) else [None]

@@ -25,8 +25,9 @@ KNOWN = ("code", "system", "version", "coding", "date", "displayLanguage", "prop
 async def lookup(ctx: Context, call: Call) -> Answer:
     """Answer with Parameters: name, version, display, designation, property; 404 when the code is not known."""
     values = inputs(call, KNOWN, lists=("property",))
-    version = arguments.string(values, "version")
-    coded = arguments.coded(values, "code", "coding", arguments.string(values, "system"), version)
+    coded = arguments.coded(values, "code", "coding", arguments.string(values, "system"), None)
+    if coded is not None:
+        coded = arguments.beside(values, coded, system="system", version="version")
     if coded is None or not coded.system:
         raise BadRequest("Give 'system' and 'code', or 'coding'", "Hãy gửi 'system' và 'code', hoặc 'coding'")
     source, concept = await found(ctx, coded)
@@ -45,9 +46,10 @@ async def found(ctx: Context, coded: Coded) -> tuple[Source, Concept]:
         raise NotFound(f"The code system {shown} is not known here", f"Hệ mã {shown} chưa có ở đây")
     concept = (await source.find([coded.code])).get(coded.code)
     if concept is None:
+        en, vi = ("", "") if source.head.complete else (", of which only a part is known", ", hệ mã chỉ có một phần")
         raise NotFound(
-            f"Unknown code '{coded.code[:80]}' in the code system {source.head.shown}",
-            f"Không có mã '{coded.code[:80]}' trong hệ mã {source.head.shown}",
+            f"Unknown code '{coded.code[:80]}' in the code system {source.head.shown}{en} here",
+            f"Ở đây không có mã '{coded.code[:80]}' trong hệ mã {source.head.shown}{vi}",
         )
     return source, concept
 

@@ -33,7 +33,6 @@ async def _in_code_system(ctx: Context, call: Call) -> Answer:
     # `system` is no parameter of R4's definition, but its text asks for "code+system".
     values = inputs(call, (*COMMON, "codeSystem", "version", "system"))
     source = await _source(ctx, call, values)
-    version, own = arguments.string(values, "version"), arguments.string(values, "system")
     sent = "codeSystem" in values and call.id is None
 
     async def judge(coded: Coded) -> Verdict:
@@ -52,7 +51,7 @@ async def _in_code_system(ctx: Context, call: Call) -> Answer:
             return _other_version(source, coded)
         return await codes.judged(said, Part(said.head.url, said.head.version, ALL), coded, _circumstances(ctx, values))
 
-    return await _answer(ctx, values, judge, own or source.head.url, version)
+    return await _answer(ctx, values, judge, arguments.string(values, "system") or source.head.url, "version")
 
 
 def _other_version(source: Source, coded: Coded) -> Verdict:
@@ -97,8 +96,7 @@ async def _in_value_set(ctx: Context, call: Call) -> Answer:
             raise BadRequest("A code comes with its system", "Mã phải đi kèm hệ mã (system)")
         return await codes.in_value_set(ctx, plan, coded, _circumstances(ctx, values))
 
-    system, version = arguments.string(values, "system"), arguments.string(values, "systemVersion")
-    return await _answer(ctx, values, judge, system, version)
+    return await _answer(ctx, values, judge, arguments.string(values, "system"), "systemVersion")
 
 
 async def value_set_plan(ctx: Context, call: Call, values: Values) -> Plan:
@@ -127,13 +125,16 @@ def _circumstances(ctx: Context, values: Values) -> Circumstances:
     )
 
 
-async def _answer(ctx: Context, values: Values, judge: Judge, system: str | None, version: str | None) -> Answer:
+async def _answer(ctx: Context, values: Values, judge: Judge, system: str | None, version: str) -> Answer:
+    """Answer with what `judge` says of the code (of `system`) or the codings; `version` names the parameter."""
     if arguments.form(values) == "codeableConcept":
         verdict = await _of_several(ctx, judge, arguments.codings(values, "codeableConcept"))
     else:
-        coded = arguments.coded(values, "code", "coding", system, version)
+        coded = arguments.coded(values, "code", "coding", system, None)
         assert coded is not None
-        verdict = await judge(coded)
+        if "coding" in values:
+            coded = arguments.beside(values, coded, system="system")
+        verdict = await judge(arguments.beside(values, coded, version=version, display="display"))
     return parameters(_written(ctx, verdict))
 
 
