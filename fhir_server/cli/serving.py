@@ -228,6 +228,12 @@ def announce(settings: Settings, mongodb_uri: str) -> None:
         "MongoDB": _public(mongodb_uri),
     }.items():
         console.print(f"{name:13} {value}", markup=False, highlight=False)
+    public = settings.base_url or settings.insecure_open
+    if settings.keys and public and settings.issuer_url == Settings.model_fields["issuer_url"].default:
+        console.print(
+            f"SMART Health Cards will name {settings.issuer_url}, where nobody finds their keys: set FHIR_ISSUER_URL.",
+            style="yellow",
+        )
 
 
 def _public(mongodb_uri: str) -> str:

@@ -16,6 +16,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from fhir_server.cli import serving
+from fhir_server.settings import Settings
 from fhir_server.store.mongod import find_mongod
 from signing import hc1, keystore
 from tests.cli.commands import Result, called, run, served
@@ -199,3 +201,19 @@ async def test_the_demonstration_loads_its_people_without_one_failure(
     # One line for each interaction, and nothing of anybody in it.
     assert "Search Patient 200" in server.log
     assert not any(secret in server.log for secret in ("nguyen", "001225", child["entry"][0]["resource"]["id"]))
+
+
+@pytest.mark.parametrize(
+    ("given", "warned"),
+    [
+        ({"base_url": "https://imm.example.vn/fhir"}, True),
+        ({"base_url": "https://imm.example.vn/fhir", "issuer_url": "https://imm.example.vn"}, False),
+        ({}, False),
+    ],
+    ids=["published", "with its issuer", "on this machine"],
+)
+def test_a_server_that_is_published_says_when_its_cards_name_no_issuer(
+    given: dict[str, str], warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serving.announce(Settings(keys=tmp_path, **given), "mongodb://localhost")  # type: ignore[arg-type]
+    assert ("set FHIR_ISSUER_URL" in " ".join(capsys.readouterr().err.split())) is warned
