@@ -27,6 +27,8 @@ Check = Callable[[Any, Path, Walk], None]
 
 TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
 BEST_PRACTICE: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-bestpractice"
+# Writing a function pays when it is asked more often; many rules of R4 never are.
+SELDOM: Final = 4
 # What a function does to its focus is not to be seen from the names that an expression has.
 LOOKS_EVERYWHERE: Final = frozenset({"children", "descendants", "repeat", "conformsTo"})
 
@@ -66,20 +68,22 @@ def translated(element: Json, name: str) -> str | None:
 class Compiled:
     """A rule that is ready to be asked."""
 
-    __slots__ = ("_names", "_tree", "alone", "broken", "holds", "idle", "said")
+    __slots__ = ("_asked", "_general", "_names", "_tree", "alone", "broken", "holds", "idle", "said")
 
-    def __init__(self, said: Rule, tree: Node, names: Names, broken: tuple[bool | None, ...]):
+    def __init__(self, said: Rule, tree: Node, names: Names, general: Evaluate, broken: tuple[bool | None, ...]):
         self.said = said
         self.broken = broken  # the answers that break it
         self.idle: frozenset[str] | None = None  # the members without which it holds; None: that cannot be said
         self.alone: Check | None = None  # what is to be asked instead of `holds`, which is not all
 
-        self._tree, self._names = tree, names
+        self._tree, self._names, self._general, self._asked = tree, names, general, 0
         self.holds: Truth = self._first
 
     def _first(self, value: Any, around: Around) -> bool | None:
-        self.holds = evaluation.truth(self._tree, self._names)  # not before: many rules of R4 are never asked
-        return self.holds(value, around)
+        self._asked += 1
+        if self._asked > SELDOM:
+            self.holds = evaluation.truth(self._tree, self._names)
+        return logical(self._general([value], around))
 
 
 def compile(constraint: Rule, names: Names) -> Compiled:
@@ -88,7 +92,7 @@ def compile(constraint: Rule, names: Names) -> Compiled:
     general = evaluation.compile(tree, names)
     # R4's own rules forget that a path may be empty (bdl-8: no fullUrl); a profile's rule has to be true.
     broken = (False,) if constraint.profile is None else (False, None)
-    compiled = Compiled(constraint, tree, names, broken)
+    compiled = Compiled(constraint, tree, names, general, broken)
     if _follows_references(tree):
         compiled.alone = _following(compiled)
         return compiled
