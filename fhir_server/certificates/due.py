@@ -58,15 +58,17 @@ def attest(person: Person, format: str, target: str | None) -> Attested:
     return Attested(person, format, tuple(FORMATS[format].attest(target, person.immunizations)))
 
 
-def due(wanted: Attested, held: Held | None, now: datetime) -> Due | None:
+def due(wanted: Attested, held: Held | None, now: datetime, until: datetime) -> Due | None:
     """Return what is to be issued beside or after the newest certificate on the latest dose; None: nothing.
 
-    A certificate is due when that dose has none, when it was superseded by a correction, or when it ends soon.
+    A certificate is due when that dose has none, when it was superseded by a correction, or when it ends soon and a
+    new one, valid `until` then, lasts longer: of a key that ends soon itself it does not.
     A revoked one is not: somebody took it back, and somebody decides about a new one.
     """
     if held is None:
         return Due(wanted, None)
-    if held.standing == "superseded" or (held.standing == "valid" and held.expires < now + HORIZON):
+    ends_soon = held.standing == "valid" and held.expires < min(now + HORIZON, until)
+    if held.standing == "superseded" or ends_soon:
         return Due(wanted, held.id)
     return None
 

@@ -79,10 +79,18 @@ class Format:
     content: Callable[[Order, Issuer], Content]  # raises Unprocessable
     sign: Callable[[Sequence[Content], Issuer], list[Written]]  # of one moment, with one key; raises Refused
     qr: Callable[[str], str] = str  # from the text kept to the text of the QR code
+    elliptic: bool = False  # signed with ES256 only
 
     def write(self, order: Order, issuer: Issuer) -> Written:
         """Return the certificate that was ordered; raise Unprocessable or Refused when there can be none."""
         return self.sign([self.content(order, issuer)], issuer)[0]
+
+    def until(self, now: datetime, issuer: Issuer) -> datetime:
+        """Return until when a certificate that is issued now is valid; `now` when no key can sign it."""
+        try:
+            return hc1.expiry(now, issuer.keys.signer(now, ES256 if self.elliptic else None))
+        except Refused:
+            return now
 
 
 def _dcc_doses(target: str | None, immunizations: Sequence[Json]) -> list[Dose]:
@@ -188,8 +196,8 @@ FORMATS: Final = {
     format.code: format
     for format in (
         Format("hc1", "text/plain", _dcc_doses, _timely(_dcc_content), _dcc_signed),
-        Format("shc", cards.MEDIA_TYPE, shc.attested, _timely(_shc_content), _shc_signed, cards.numeric),
+        Format("shc", cards.MEDIA_TYPE, shc.attested, _timely(_shc_content), _shc_signed, cards.numeric, elliptic=True),
         Format("icvp", "text/plain", icvp.attested, _timely(_icvp_content), _icvp_signed),
-        Format("vds-nc", "application/json", _dcc_doses, _timely(_vds_nc_content), _vds_nc_signed),
+        Format("vds-nc", "application/json", _dcc_doses, _timely(_vds_nc_content), _vds_nc_signed, elliptic=True),
     )
 }

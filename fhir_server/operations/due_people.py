@@ -49,7 +49,9 @@ async def issue(ctx: Context, job: Job, issuer: Issuer, people: Sequence[Row]) -
     wanted = await asyncio.to_thread(_attested, people, given, job, counts)
     held = await ctx.server.store.register.latest([each.dose for each in wanted], job.formats)
     known = {key: Held(*each) for key, each in held.items()}
-    wishes = [wish for each in wanted if (wish := due.due(each, known.get((each.dose, each.format)), ctx.now))]
+    until = {format: FORMATS[format].until(ctx.now, issuer) for format in job.formats}
+    asked = (due.due(each, known.get((each.dose, each.format)), ctx.now, until[each.format]) for each in wanted)
+    wishes = [wish for wish in asked if wish]
     if ctx.server.settings.signed_doses is not Check.OFF:
         wishes = await _signed(ctx, wishes, counts)
     certificates = await asyncio.to_thread(_issued, wishes, job, issuer, ctx.now, counts)

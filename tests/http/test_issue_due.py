@@ -218,6 +218,16 @@ async def test_a_certificate_is_renewed_before_it_ends(
         assert found[1]["status"] == "valid"  # the old one is as true as before, until it ends
 
 
+async def test_a_key_that_ends_soon_itself_renews_nothing(client: httpx.AsyncClient, other: Server) -> None:
+    [id] = await people(client, 1)
+    end = other.signers.keys[0].signer.not_after
+    for days in (20, 19, 1):  # every night, until another key is there
+        night: Context = replace(context(other, "", {}), now=end - timedelta(days=days))
+        await issue_due.work(night, await issue_due.begin(night, ("hc1", "shc"), None), "a", lambda now=night.now: now)
+        found = parts(await client.get(f"/fhir/Patient/{id}/$certificates"))
+        assert [row["format"] for row in sorted(found, key=lambda row: row["format"])] == ["hc1", "shc"]
+
+
 async def test_what_was_revoked_is_not_issued_again_by_itself_but_what_was_corrected_is(
     client: httpx.AsyncClient,
 ) -> None:
