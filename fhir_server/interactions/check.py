@@ -8,6 +8,7 @@ are answered here together.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -121,14 +122,26 @@ async def _references(ctx: Context, questions: Sequence[Question], known: Mappin
     rules = [question for question in questions if isinstance(question, KeepsRule)]
     if ctx.server.settings.references is Check.OFF:
         exist = []
+    nowhere = [one for one in exist if not one.type]
+    exist = [one for one in exist if one.type]
     asked = {(one.type, one.id) for one in exist} | {(one.type, one.id) for one in follow}
     asked.update(key for one in rules for key in one.targets)
     asked -= known.keys()
     if not asked and not rules:
-        return []
+        return list(map(_leading_nowhere, nowhere))
     stored = await ctx.server.store.read_many(asked) if asked else {}
     absent = {key for key in asked if key not in stored or stored[key].raw is None}
-    issues = [
+    return [
+        *map(_leading_nowhere, nowhere),
+        *_absent(exist, absent),
+        *_not_following(ctx, follow, {key: stored[key] for key in asked - absent}),
+        *_breaking(rules, known, stored),
+    ]
+
+
+def _absent(questions: Sequence[Exists], absent: AbstractSet[Key]) -> list[Issue]:
+    """Return an issue for each reference to what is absent."""
+    return [
         Issue(
             "error",
             "not-found",
@@ -137,11 +150,23 @@ async def _references(ctx: Context, questions: Sequence[Question], known: Mappin
             question.expression,
             "reference-exists",
         )
-        for question in exist
+        for question in questions
         if (question.type, question.id) in absent
     ]
-    issues += _not_following(ctx, follow, {key: stored[key] for key in asked - absent})
-    return issues + _breaking(rules, known, stored)
+
+
+def _leading_nowhere(question: Exists) -> Issue:
+    """Return the issue for a URN, which only within its Bundle leads to something."""
+    return Issue(
+        "error",
+        "not-found",
+        f"{shown(question.id)} leads to nothing that is stored: send the resource with this fullUrl in the same "
+        "transaction, or refer to it as Type/id",
+        f"{shown(question.id)} không trỏ đến tài nguyên nào đã lưu: hãy gửi tài nguyên có fullUrl này trong cùng giao "
+        "dịch, hoặc tham chiếu dạng Loại/id",
+        question.expression,
+        "reference-exists",
+    )
 
 
 def _breaking(rules: Sequence[KeepsRule], known: Mapping[Key, Any], stored: Mapping[Key, Stored]) -> list[Issue]:

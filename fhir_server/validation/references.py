@@ -147,6 +147,8 @@ def _other(text: str, told: str | None, element: str, path: Path, walk: Walk, kn
     walk.beyond += 1
     if text.startswith("#"):
         return _contained(text[1:], element, path, walk) or told
+    if text.startswith("urn:") and text not in walk.bundle:
+        walk.questions.append(Exists("", text, None, path))
     for form in (ABSOLUTE, CONDITIONAL):
         match = form(text)
         if match is None or match.group(1) not in known:

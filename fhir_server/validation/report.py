@@ -19,9 +19,9 @@ Path = tuple[Any, str, int | None, int]
 
 
 class Exists(NamedTuple):
-    """Does the referenced resource exist? Asked of the store for each literal relative reference."""
+    """Does the referenced resource exist? Asked of the store for each literal relative reference, and for URNs."""
 
-    type: str
+    type: str  # "": the id is a URN, which leads to something within its Bundle only
     id: str
     version: str | None
     at: Path  # of the Reference element

@@ -47,6 +47,23 @@ async def test_a_reference_leads_to_what_is_stored_or_comes_along(strict: httpx.
     assert (await strict.post("/fhir", json=both)).status_code == 200
 
 
+async def test_a_urn_leads_to_something_within_its_transaction_only(
+    strict: httpx.AsyncClient, client: httpx.AsyncClient
+) -> None:
+    other = "urn:uuid:3f0e0c52-7d3a-4a51-9a7e-0d6a3a4f1a02"
+    lost = bundle(
+        "transaction", entry("POST", "Patient", PATIENT, fullUrl=CHILD), entry("POST", "Immunization", dose(other))
+    )
+    answer = await strict.post("/fhir", json=lost)
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (422, ["Bundle.entry[1].resource.patient"])
+    assert "fullUrl" in answer.json()["issue"][0]["diagnostics"]
+    answer = await strict.post("/fhir/Immunization", json=dose(CHILD))
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (422, ["Immunization.patient"])
+    kept = bundle("collection", {"fullUrl": CHILD, "resource": PATIENT}, {"fullUrl": other, "resource": dose(CHILD)})
+    assert (await strict.post("/fhir/Bundle", json=kept)).status_code == 201
+    assert (await client.post("/fhir/Immunization", json=dose(CHILD))).status_code == 201  # not enforced
+
+
 REFERENCES: list[tuple[dict[str, Any], int]] = [
     (dose("Patient/nobody"), 422),
     (dose("https://elsewhere.example/fhir/Patient/1"), 201),  # another server's; nobody here can tell
