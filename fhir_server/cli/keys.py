@@ -13,7 +13,7 @@ from cryptography import x509
 
 from fhir_server.cli.ending import console, stop
 from fhir_server.cli.verifying import DEFAULT_TRUST
-from signing import development, enrolment, keystore
+from signing import development, enrolment, hc1, keystore
 from signing.algorithms import NAMES
 from signing.keys import KEY_SUFFIX, SignerSet, SigningKey, State
 from signing.keystore import Secrets
@@ -23,6 +23,8 @@ app = typer.Typer(
     help="Make, request, rotate and list signing keys. The passphrase comes from FHIR_KEYS_PASSPHRASE(_FILE).",
     no_args_is_help=True,
 )
+
+SIGNS = "signs"
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the keys.")]
 Algorithm = Annotated[str, typer.Option(help="ES256 or PS256.")]
@@ -135,6 +137,9 @@ def list_keys(folder: Folder = DEFAULT_TRUST) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows if len(rows) > 1 else ():
         typer.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for key in signers.keys:
+        if _use(key, now) == SIGNS and hc1.expiry(now, key) == key.signer.not_after:
+            typer.echo(f"What {key.kid.hex()} signs ends with it, before its 12 months: bring in the next key")
     for label in waiting:
         typer.echo(f"{label} waits for its certificate: keys import")
 
@@ -142,7 +147,7 @@ def list_keys(folder: Folder = DEFAULT_TRUST) -> None:
 def _use(key: SigningKey, now: datetime) -> str:
     if key.state == State.COMPROMISED:
         return "nothing"
-    return "signs" if key.state == State.CURRENT and key.valid_at(now) else "verifies only"
+    return SIGNS if key.state == State.CURRENT and key.valid_at(now) else "verifies only"
 
 
 def _name(subject: str) -> x509.Name:

@@ -4,7 +4,7 @@ https://github.com/ehn-dcc-development/eu-dcc-hcert-spec/blob/main/hcert_spec.md
 """
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,12 @@ def test_a_request_goes_to_the_authority_and_no_secret_with_it(tmp_path: Path) -
 def test_a_subject_that_is_none_is_told_with_what_it_should_be(tmp_path: Path, subject: str) -> None:
     refused = called("keys", "request", "keys", "--subject", subject, cwd=tmp_path)
     assert (refused.status, "C=VN" in refused.err, (tmp_path / "keys").exists()) == (2, True, False)
+
+
+@pytest.mark.parametrize(("days", "told"), [(10, False), (500, True)], ids=["new", "in its last year"])
+def test_a_key_that_shortens_certificates_is_told(tmp_path: Path, days: int, told: bool) -> None:
+    development.generate(tmp_path / "keys", datetime.now(UTC) - timedelta(days=days))
+    assert ("before its 12 months" in called("keys", "list", "keys", cwd=tmp_path).out) is told
 
 
 def test_a_certificate_of_another_key_is_not_imported(tmp_path: Path) -> None:
