@@ -268,6 +268,7 @@ async def test_codings_without_a_system_do_not_keep_the_others_from_being_asked(
         ({"source": "{base}/ValueSet/listed-sexes"}, True),
         ({"source": "ValueSet/all"}, False),
         ({"target": f"{VS}/latin|7"}, True),
+        ({"target": "urn:oid:2.16.840.1.113883.6.1"}, False),
     ],
     ids=str,
 )

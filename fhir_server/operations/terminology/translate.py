@@ -96,7 +96,7 @@ async def _end(ctx: Context, text: str | None) -> str | None:
     if text is None:
         return None
     type, _, id = text.removeprefix(f"{ctx.base_url}/").rpartition("/")
-    if type not in ("", "ValueSet"):
+    if type not in ("", "ValueSet") or ":" in id:
         return text
     stored = await read.current(ctx, "ValueSet", id)
     return str((await canonicals.of_stored(ctx, stored)).resource.get("url", text))
