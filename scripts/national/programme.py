@@ -41,7 +41,9 @@ def definitions() -> Iterator[Json]:
 def _known_place(path: str) -> str:
     """Return the expression: one of the addresses at `path` names its commune (and so its province) or lies abroad."""
     older = own("vn-imm-ext-unit-before-2025")
-    return f"{path}.where(extension.where(url = '{WARD}' or url = '{older}').exists() or country != 'VN').exists()"
+    here = " or ".join(f"country = '{name}'" for name in ("VN", "VNM", "Việt Nam", "Viet Nam", "Vietnam"))
+    abroad = f"(country.exists() and ({here}).not())"
+    return f"{path}.where(extension.where(url = '{WARD}' or url = '{older}').exists() or {abroad}).exists()"
 
 
 def _address(key: str, name: tuple[str, str], path: str, where: tuple[str, str]) -> Json:
@@ -163,13 +165,13 @@ def _whole_person() -> list[Json]:
             "vn-imm-address-permanent",
             ("the permanent residence", "nơi thường trú"),
             "address.where(use = 'home')",
-            ("an address with use home", "địa chỉ có use = home"),
+            ("an address with use home", "địa chỉ (use = home)"),
         ),
         _address(
             "vn-imm-address-current",
             ("the current residence", "nơi ở hiện tại"),
             "address.where(type = 'physical' or type = 'both')",
-            ("an address with type physical", "địa chỉ có type = physical"),
+            ("an address with type physical", "địa chỉ (type = physical)"),
         ),
         _address(
             "vn-imm-birth-place",

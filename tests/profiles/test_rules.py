@@ -71,6 +71,7 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str, str, str]] = [
     # the person
     ("ethnic group in words", PATIENT, {"extension": [*ORIGINS, {**ETHNICITY, "valueCodeableConcept": {"text": "Kinh"}}]}, "error", "Extension.value[x]:binding", "Patient.extension[3].value.ofType(CodeableConcept)"),
     ("two ethnic groups", PATIENT, {"extension": [*ORIGINS, ETHNICITY, ETHNICITY]}, "error", "Patient.extension:ethnicity:max", "Patient.extension"),
+    ("a country by its name", PATIENT, {"address": [{"use": "home", "text": "Hà Nội", "country": "Việt Nam"}, *({**one, "use": "temp"} for one in PATIENT["address"])]}, "warning", "vn-imm-address-permanent", "Patient"),
     ("Vietnamese address without province", PATIENT, {"address": [*PATIENT["address"], {"country": "VN"}]}, "warning", "vn-addr-province", "Patient.address[1]"),
     # doses
     ("unknown programme", DOSE, {"extension": [{"url": PROGRAMME_TYPE, "valueCode": "TCMR"}]}, "error", "Extension.value[x]:binding", "Immunization.extension[0].value.ofType(code)"),
