@@ -5,10 +5,14 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 from pymongo import MongoClient
 
 from fhir_server.store import Store, connect
 from fhir_server.store.embedded import EmbeddedMongo
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from examples import covid, facilities, programme
@@ -41,7 +41,6 @@ def doses(resources: list[Resource]) -> list[Resource]:
     return [resource for resource in resources if resource["resourceType"] == "Immunization"]
 
 
-@settings(deadline=None)
 @given(CHILDREN, st.integers(0, 2**30), st.dates(date(2012, 1, 1), date(2030, 1, 1)))
 @example(Child(date(2023, 1, 1), "male", "04", False), 2, date(2024, 1, 1))  # two months can be less than 60 days
 @example(Child(date(2023, 1, 1), "male", "79", False), 938, date(2024, 1, 1))  # back for rotavirus when too old
@@ -62,7 +61,6 @@ def test_no_dose_is_given_too_young_too_old_or_too_soon_after_the_last(child: Ch
         last[event.series] = event.day
 
 
-@settings(deadline=None)
 @given(CHILDREN, st.integers(0, 2**30), st.dates(date(2012, 1, 1), date(2030, 1, 1)))
 def test_a_series_has_no_gap_and_what_comes_next_follows_it(child: Child, number: int, today: date) -> None:
     events, following = programme.childhood(child, Chance(1, number), today)
@@ -80,7 +78,6 @@ def test_a_series_has_no_gap_and_what_comes_next_follows_it(child: Child, number
         assert dose.latest is None or dose.latest >= max(today, dose.due)
 
 
-@settings(deadline=None)
 @given(st.dates(date(1930, 1, 1), date(2024, 1, 1)), st.integers(0, 2**30), st.dates(date(2020, 1, 1), TODAY))
 def test_covid_doses_are_in_order_and_only_for_those_who_were_old_enough(birth: date, number: int, today: date) -> None:
     events = list(covid.doses(birth, Chance(2, number), today))

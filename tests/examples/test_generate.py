@@ -58,13 +58,13 @@ def test_another_seed_gives_other_people() -> None:
     assert len(one & other) < 5
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 60), st.integers(0, 1000))
 def test_there_are_exactly_as_many_patients_as_asked_for(count: int, seed: int) -> None:
     assert sum(resource["resourceType"] == "Patient" for resource in resources(count, seed)) == count
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.dates(date(2015, 1, 1), date(2035, 12, 31)))
 def test_every_reference_names_something_that_came_before(seed: int, today: date) -> None:
     known: set[str] = set()

@@ -14,8 +14,8 @@ from pymongo import MongoClient
 from tests.http.fuzzing import SEEDS, Said, requests, require_lawful
 from tests.http.serving import bundle, entry, serving
 
-QUICK = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-LONG = settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=200, derandomize=True, suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=20_000, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import settings
 
 from signing import development, hc1
 from signing.algorithms import ES256, PS256, PrivateKey
 from signing.keys import SigningKey, signing_key
 from signing.trust import TrustList
-
-settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of the code
-settings.load_profile("unhurried")
 
 NOW = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 

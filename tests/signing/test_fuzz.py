@@ -210,7 +210,6 @@ def test_ten_minutes_of_it() -> None:
     unhurried = settings(
         max_examples=2000,
         database=None,
-        deadline=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )

@@ -107,7 +107,7 @@ async def filled(store: Store, key: str = KEY) -> None:
     await store.concepts.finish(key, of, Built(True, len(ROWS)))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tried=st.lists(conditions, min_size=8, max_size=8))
 @example(tried=[Matches("q", "new"), Matches("q", "."), Exists("p"), Equals("p", ("x",))])
 def test_rows_and_memory_answer_alike(tried: list[Condition], alike: "Alike") -> None:

@@ -113,7 +113,7 @@ KEYS = st.lists(st.sampled_from([NAME_UP, NAME_DOWN, GROUP_UP, GROUP_DOWN]), max
 
 
 @given(rows=st.lists(VALUES, max_size=8), sort=KEYS, size=st.integers(1, 4), newest_first=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_pages_joined_are_the_sorted_whole(
     store: Store,
     mongodb_uri: str,

@@ -30,7 +30,7 @@ async def test_what_was_stored_is_read_byte_for_byte(store: Store, raw: bytes) -
 
 
 @given(raw=st.binary(max_size=200))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_bytes_come_back(store: Store, raw: bytes) -> None:
     old = await store.read("Patient", "a")
     await store.write(create("a", raw=raw) if old is None else update(old, raw=raw))

@@ -76,7 +76,7 @@ def rules(type: str) -> list[tuple[str, Evaluate, Truth]]:
 
 
 @given(mutants([*EXAMPLES.values(), *OFFICIAL]))
-@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_for_a_rule_says_what_the_general_closures_say(resource: Any) -> None:
     if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
         return

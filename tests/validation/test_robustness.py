@@ -158,7 +158,7 @@ DEMONSTRATION = [
 
 
 @given(mutants(DEMONSTRATION))
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the first one compiles
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])  # the first one compiles
 def test_mutated_national_resources_get_a_report(resource: dict[str, Any]) -> None:
     assert NATIONAL.validate(resource) == NATIONAL.validate(resource)
 

@@ -41,7 +41,7 @@ def in_bundle(resource: Json) -> Json:
     st.sampled_from(["2019-05-01", "2025-08-01T10:00:00+07:00", None]),
     st.booleans(),
 )
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_remembered_changes_no_report(resource: Json, today: str, day: str | None, bundled: bool) -> None:
     if day is not None and resource.get("resourceType") == "Immunization":
         resource["occurrenceDateTime"] = day

@@ -1,6 +1,0 @@
-"""How the tests of certificates run."""
-
-from hypothesis import settings
-
-settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of the code
-settings.load_profile("unhurried")
