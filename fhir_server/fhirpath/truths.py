@@ -302,10 +302,16 @@ class _Writer:
         """Write whether member `name` of `item` is one of `texts`."""
         code, value = self.code, self.code.name()
         code.line(f"{value} = {item}.get({code.constant(name)}) if type({item}) is dict else None")
-        with code.block(f"if type({value}) is list and len({value}) == 1:"):
-            code.line(f"{value} = {value}[0]")
+        with code.block(f"if type({value}) is list:"):
+            code.line(f"{value} = {code.constant(_only)}({value})")
         told = f"== {code.constant(*texts)}" if len(texts) == 1 else f"in {code.constant(texts)}"
         return f"(type({value}) is str and {value} {told})"
+
+
+def _only(values: list[Any]) -> Any:
+    """Return the one value that there is, else None."""
+    given = [value for value in values if value is not None]
+    return given[0] if len(given) == 1 else None
 
 
 def _among(criterion: Node) -> tuple[str, frozenset[str]] | None:

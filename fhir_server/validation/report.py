@@ -153,16 +153,11 @@ class Walk:
     def around(self, value: Any) -> Around:
         """Return what an expression on `value` may ask for; until then nothing was unknown."""
         near = self.near
-        if (
-            near is None
-            or near.unknown
-            or near.context is not value
-            or near.resource is not self.resource
-            or near.root is not self.holder
-        ):
+        if near is None or near.unknown or near.resource is not self.resource or near.root is not self.holder:
             near = self.near = Around(
                 self.resource, self.holder, value, self.resolve, self.lookups.belongs, self.conforms, self.today
             )
+        near.context = value  # nobody else is asked meanwhile: what a rule tries within has one of its own (`passes`)
         return near
 
     def conforms(self, value: Any, profile: str) -> bool | None:

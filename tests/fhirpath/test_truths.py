@@ -6,7 +6,7 @@ https://hl7.org/fhirpath/N1/#boolean-logic
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fhir_server.definitions import Definitions, core_facts
@@ -121,6 +121,7 @@ COMPILED = [(text, evaluation.compile(text, PATIENT), evaluation.truth(text, PAT
 
 
 @settings(max_examples=400)
+@example({"resourceType": "Patient", "extension": {"extension": {}, "url": [None, "u"]}})
 @given(PATIENTS | TEXTS | st.booleans())
 def test_a_truth_value_is_that_of_the_collection(item: Any) -> None:
     resource = item if isinstance(item, dict) else {}
