@@ -60,9 +60,27 @@ def unit(code: str) -> Unit | None:
     return _unit(code) if len(code) <= LONGEST else None
 
 
+def known(code: str) -> bool:
+    """Return whether `code` is one of UCUM, also when it has no place on a scale that begins at zero (`[pH]`, `dB`)."""
+    return len(code) <= LONGEST and (_unit(code) is not None or _special(code))
+
+
+@lru_cache(maxsize=256)
+def _special(code: str) -> bool:
+    bare, special = _bare(code), _table()["special"]
+    return bare in special or any(
+        bare.startswith(prefix) and bare[len(prefix) :] in special for prefix in _table()["prefixes"]
+    )
+
+
+def _bare(code: str) -> str:
+    """Return a code without the annotation at its end."""
+    return re.sub(r"\{[^{}]*\}\Z", "", code)
+
+
 @lru_cache(maxsize=4096)
 def _unit(code: str) -> Unit | None:
-    bare = re.sub(r"\{[^{}]*\}\Z", "", code)
+    bare = _bare(code)
     try:
         if bare in _ZEROS:
             factor, argument = _table()["special"][bare]

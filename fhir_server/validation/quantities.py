@@ -8,8 +8,24 @@ from fractions import Fraction
 from typing import Any
 
 from fhir_server.definitions import units
+from fhir_server.validation.report import Path, Walk, below, shown
 
 Json = dict[str, Any]
+
+
+def of_ucum(value: Json, path: Path, walk: Walk) -> None:
+    """Warn of a code that is said to be of UCUM and is not: what the number counts is then for everybody to guess."""
+    code = value.get("code")
+    if value.get("system") == units.URL and type(code) is str and code and not units.known(code):
+        walk.warn(
+            "code-invalid",
+            below(path, "code"),
+            "Quantity.code:ucum",
+            f"'{shown(code)}' is no unit of UCUM: write one (mL, mg, [iU], {{dose}}), or leave out system and code and "
+            "write the unit in words",
+            f"'{shown(code)}' không phải đơn vị UCUM: hãy dùng mã đúng (mL, mg, [iU], {{dose}}), hoặc bỏ system và "
+            "code, chỉ ghi unit",
+        )
 
 
 def order(one: Json, other: Json) -> int | None:

@@ -17,6 +17,7 @@ from fhir_server.validation import (
     days,
     invariants,
     primitives,
+    quantities,
     references,
     sayings,
     seen,
@@ -148,8 +149,10 @@ class Structures:
                 yield attachments.check
             case "Coding":
                 yield self._unknown_code
-            case "Quantity" if any(SIMPLE in kind.profiles for kind in element.types):
-                yield shapes.no_comparator
+            case "Quantity" | "Age" | "Count" | "Distance" | "Duration":
+                yield quantities.of_ucum
+                if any(SIMPLE in kind.profiles for kind in element.types):
+                    yield shapes.no_comparator
             case _:
                 pass
         if element.binding is not None:

@@ -329,8 +329,8 @@ def _for_another_type(profile: Profile, kind: str, path: Path, walk: Walk) -> No
         "value",
         below(below(path, "meta"), "profile"),
         "meta:profile",
-        f"The profile {profile.url} is for {profile.type}, this is a {kind}: remove it from meta.profile",
-        f"Hồ sơ {profile.url} dành cho {profile.type}, còn đây là {kind}: hãy bỏ khỏi meta.profile",
+        f"The profile {profile.url} is for {profile.type}, this is a {kind}: take one of {kind}",
+        f"Hồ sơ {profile.url} dành cho {profile.type}, còn đây là {kind}: hãy dùng hồ sơ của {kind}",
         profile.url,
     )
 

@@ -283,3 +283,37 @@ def test_least_and_greatest_values_may_be_relative_to_today(limit: Json, born: s
     validator = Validator(Definitions(core_facts(), [profile({"id": "Patient.birthDate", **limit})]))
     found = errors({**ME, "birthDate": born}, validator, profiles=[f"{BASE}/own"], today="2026-11-22")
     assert [place for _, place in found] == ([] if good else ["Patient.birthDate"])
+
+
+UNITS_OF_UCUM = [
+    "mL",
+    "ml",
+    "mg/kg",
+    "[iU]",
+    "{dose}",
+    "10*3/uL",
+    "%",
+    "[pH]",
+    "dB",
+    "dB[SPL]",
+    "Cel",
+    "mm[Hg]",
+    "1",
+    "{liều}",
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "good"),
+    [*((code, True) for code in UNITS_OF_UCUM), ("cc", False), ("ML.", False), ("liều", False), ("x" * 200, False)],
+)
+def test_a_unit_that_is_said_to_be_of_ucum_is_one(r4: Validator, code: str, good: bool) -> None:
+    quantity = {"value": 1, "unit": "đơn vị", "system": "http://unitsofmeasure.org", "code": code}
+    report = r4.validate({**DOSE, "doseQuantity": quantity})
+    found = [(issue.severity, issue.expression) for issue in report.issues if issue.rule == "Quantity.code:ucum"]
+    assert found == ([] if good else [("warning", "Immunization.doseQuantity.code")])
+
+
+def test_a_unit_of_another_system_is_not_looked_up(r4: Validator) -> None:
+    quantity = {"value": 1, "system": "http://example.org/units", "code": "cc"}
+    assert not r4.validate({**DOSE, "doseQuantity": quantity}).issues
