@@ -299,7 +299,6 @@ UNITS_OF_UCUM = [
     "Cel",
     "mm[Hg]",
     "1",
-    "{liều}",
 ]
 
 
