@@ -258,11 +258,12 @@ class _Writer:
         code.line(f"{found} = {decided}")
 
         def decide(one: str) -> None:
-            head = None
-            if arguments:
-                head = f"if {'not ' if name == 'all' else ''}{self.test(arguments[0], one)}:"
-            with code.block(head or "if True:"):
-                code.line(f"{found} = {not decided}", "break")
+            decisive = (f"{found} = {not decided}", "break")
+            if not arguments:
+                code.line(*decisive)
+                return
+            with code.block(f"if {'not ' if name == 'all' else ''}{self.test(arguments[0], one)}:"):
+                code.line(*decisive)
 
         with code.block("while True:"):  # once
             self._items.each(source, item, decide, f"if {'not ' if decided else ''}{found}:")
