@@ -13,6 +13,7 @@ from typing import Any
 from bson.errors import BSONError
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
@@ -146,6 +147,9 @@ def answer(error: Exception) -> FhirError:
         case OperationFailure(code=code) if code in TOO_LARGE:
             return too_large()
         case ConnectionFailure() | WTimeoutError():
+            return unreachable()
+        case ConfigurationError():  # a mongod that starts again has no sessions yet; one that never has them is refused
+            _LOG.warning("MongoDB is not ready: %s", error)
             return unreachable()
         case PyMongoError() if any(error.has_error_label(label) for label in _TRANSIENT):
             return unreachable()

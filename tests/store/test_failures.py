@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from fhir_server.outcome import Unavailable
 from fhir_server.store import Limits, NotReplicaSet, Put, Store, Stored, VersionConflict, connect
 from fhir_server.store.embedded import EmbeddedMongo
+from fhir_server.store.failures import answering
 from fhir_server.store.mongod import find_mongod
 from tests.store.versions import create, update, version
 
@@ -51,6 +53,15 @@ async def test_refuses_a_mongodb_that_is_no_replica_set_and_says_how_to_make_it_
         await connect(uri, limits=Limits(selection=1500))
     for part in (reason, "mongod --replSet rs0", "rs.initiate()"):
         assert part in str(caught.value)
+
+
+async def test_a_transaction_that_meets_a_mongod_just_starting_is_unavailable(tmp_path: Path) -> None:
+    with _bare_mongod(tmp_path, "--replSet", "rs0") as uri:  # which has no sessions before it knows its replica set
+        client = AsyncMongoClient[dict[str, Any]](uri, directConnection=True)
+        async with client, client.start_session() as session:
+            await session.start_transaction()
+            with pytest.raises(Unavailable), answering():
+                await client.fhir.Patient.insert_one({"_id": "1"}, session=session)
 
 
 async def test_nobody_at_the_address_is_unavailable(tmp_path: Path) -> None:
