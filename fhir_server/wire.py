@@ -56,9 +56,9 @@ def dumps(value: Any) -> bytes:
     Raise Malformed when it is nested too deep or holds text that is not Unicode, TypeError when it is no JSON at all.
     """
     try:
-        return orjson.dumps(value, default=_exact)
+        return orjson.dumps(value, default=exact)
     except TypeError as error:
-        if isinstance(error.__cause__, TypeError):  # what `_exact` raised: a fault of ours, not of the client
+        if isinstance(error.__cause__, TypeError):  # what `exact` raised: a fault of ours, not of the client
             raise error.__cause__ from None
         raise Malformed(
             "The JSON is nested too deep (over 254 levels) or holds text that is not Unicode",
@@ -73,10 +73,11 @@ def glance(stored: bytes) -> Any:
 
 def indented(body: bytes) -> bytes:
     """Write JSON anew with line breaks and two spaces a level, its numbers digit by digit as they were."""
-    return orjson.dumps(loads(body), default=_exact, option=orjson.OPT_INDENT_2)
+    return orjson.dumps(loads(body), default=exact, option=orjson.OPT_INDENT_2)
 
 
-def _exact(value: Any) -> orjson.Fragment:
+def exact(value: Any) -> orjson.Fragment:
+    """Return what orjson writes for a decimal; raise TypeError when `value` is none."""
     if isinstance(value, Exact):
         return orjson.Fragment(value.text)
     if isinstance(value, Decimal) and value.is_finite():

@@ -81,7 +81,11 @@ def order(left: Values, right: Values) -> int | None:
     """Return -1, 0 or 1 as `left` lies before, at or after `right`; None when that cannot be said."""
     if len(left) != 1 or len(right) != 1:
         return None
-    one, other = left[0], right[0]
+    return compared(left[0], right[0])
+
+
+def compared(one: Any, other: Any) -> int | None:
+    """Return -1, 0 or 1 as `one` lies before, at or after `other`; None when that cannot be said."""
     if isinstance(one, str) and isinstance(other, str):
         if not _written_alike(one, other) and like_a_date(one) and like_a_date(other):
             moments = TEMPORAL(one), TEMPORAL(other)
@@ -103,7 +107,8 @@ def _written_alike(one: str, other: str) -> bool:
     if len(one) == len(other):
         return len(one) <= 10 or one[19:] == other[19:] != ""  # to the second, and at the same offset
     # a date and a time, on different days
-    return min(len(one), len(other)) == 10 and one[:10] != other[:10] and not (_universal(one) or _universal(other))
+    short, long = (one, other) if len(one) < len(other) else (other, one)
+    return len(short) == 10 and short != long[:10] and not _universal(long)
 
 
 def _universal(text: str) -> bool:

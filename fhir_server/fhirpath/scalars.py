@@ -57,6 +57,8 @@ def compile(node: Node, names: Names, holds: Callable[[Node], Condition]) -> Sca
             return lambda code, item, ways: _child(code, "around.resource", name, ways)
         case Step(Member(name), Call("ofType" | "as", (Member(kind),))) if name in names.choices:
             return _chosen([key for key, type in names.choices[name].items() if type == kind])
+        case Call("today", ()):
+            return _today
         case Step(source, Call() as then):
             return _called(compile(source, names, holds), then)
         case Call("substring"):
@@ -78,6 +80,14 @@ def _this(code: Code, item: str, ways: Ways) -> Value:
     with code.block(f"if type({item}) not in {code.constant(TYPES)}:"):
         code.line(*ways.unsure)
     return Value(item)
+
+
+def _today(code: Code, item: str, ways: Ways) -> Value:
+    day = code.name()
+    code.line(f"{day} = around.today")
+    with code.block(f"if {day} is None:"):
+        code.line(*ways.empty)
+    return Value(day, str)
 
 
 def _child(code: Code, item: str, name: str, ways: Ways) -> Value:
@@ -148,6 +158,9 @@ def _converted(found: Scalar, name: str) -> Scalar:
         if name == "toString" and value.kind is str:
             return value
         converted = code.name()
+        if name == "length" and value.kind is str:
+            code.line(f"{converted} = len({value.name})")
+            return Value(converted, int)
         if name == "toString":
             with code.block(f"if type({value.name}) is str:"):
                 code.line(f"{converted} = {value.name}")

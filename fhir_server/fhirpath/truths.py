@@ -178,7 +178,8 @@ class _Writer:
             return self._left(node, item)
         if one is None or other is None:
             found = self.code.name()
-            self._ordered_all(found, operator, self._items.collected(left, item), self._items.collected(right, item))
+            sides = f"{self._items.collected(left, item)}, {self._items.collected(right, item)}"
+            self._told(found, operator, f"{self.code.constant(functions.order)}({sides})")
             return Truth3(found)
         first, second = one, other
 
@@ -210,12 +211,14 @@ class _Writer:
         with code.block(f"if {as_texts}:"):
             code.line(f"{found} = {told}")
         with code.block("else:"):
-            self._ordered_all(found, operator, f"[{left}]", f"[{right}]")
+            self._told(found, operator, f"{code.constant(functions.compared)}({left}, {right})")
 
-    def _ordered_all(self, found: str, operator: str, left: str, right: str) -> None:
-        orders = self.code.constant(calls.ORDERS[operator])
-        self.code.line(f"{found} = {self.code.constant(functions.order)}({left}, {right})")
-        self.code.line(f"{found} = None if {found} is None else {found} in {orders}")
+    def _told(self, found: str, operator: str, order: str) -> None:
+        """Write what `order`, which yields -1, 0, 1 or None, says to `operator`."""
+        self.code.line(f"{found} = {order}")
+        self.code.line(
+            f"{found} = None if {found} is None else {found} in {self.code.constant(calls.ORDERS[operator])}"
+        )
 
     def _equals(self, left: Node, wanted: str | bool, item: str) -> Truth3:
         """Write `path = 'text'` and `path = true`."""

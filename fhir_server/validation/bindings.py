@@ -32,7 +32,7 @@ MAX_LISTED: Final = 12  # codes that a text names; of more it names the nearest
 def code(binding: Binding, codes: Codes | None) -> Primitive | None:
     """Return the check of a `code`, or None when the value set cannot be enumerated here."""
     if binding.value_set == MIME_TYPES:
-        return _mime_type
+        return Primitive(_mime_type)
     if codes is None:
         return None
     allowed = frozenset().union(*codes.values())
@@ -49,7 +49,7 @@ def code(binding: Binding, codes: Codes | None) -> Primitive | None:
             f"'{shown(value)}' không có trong danh mục {_name(binding)}: {vi}",
         )
 
-    return check
+    return Primitive(check, allowed.__contains__)
 
 
 def _mime_type(value: Any) -> Fault | None:

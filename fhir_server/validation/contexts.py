@@ -96,10 +96,7 @@ class Conditions:
 
     def check(self, url: str, extension: Json, path: Path, walk: Walk) -> None:
         """Check that the element around extension `url` keeps the rules of its definition."""
-        texts = self._texts.get(url)
-        if texts is None:
-            told = (self._profiles.definitions.profile(url) or {}).get("contextInvariant", ())
-            texts = self._texts[url] = tuple(map(str, told))
+        texts = self.texts(url)
         if not texts or path[0] is None:
             return
         walk.beyond += 1
@@ -112,6 +109,13 @@ class Conditions:
             near = walk.around(extension)
             if logical(rule([owner], near)) is not True and not near.unknown:
                 _unkept(url, text, path, walk)
+
+    def texts(self, url: str) -> tuple[str, ...]:
+        """Return the rules of extension `url`, as expressions."""
+        if url not in self._texts:
+            told = (self._profiles.definitions.profile(url) or {}).get("contextInvariant", ())
+            self._texts[url] = tuple(map(str, told))
+        return self._texts[url]
 
     def _rule(self, text: str, type: str) -> Evaluate | None:
         """Return a rule compiled: the focus is the element, and the extension what %context means there."""

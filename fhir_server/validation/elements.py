@@ -38,8 +38,8 @@ def applied(rules: Rules, own: Mapping[str, Member]) -> Applied:
 
     def apply(owner: Json, path: Path, walk: Walk) -> None:
         found = values_of(owner, path)
-        if count is not None:
-            count(len(found), path, walk)
+        if count is not None and not count.least <= len(found) <= count.most:
+            count.tell(len(found), path, walk)
         if not found and node.must_support and walk.must_support:
             _unsupported(node, node.must_support, path, walk)
         for name, value, at in found:
@@ -55,21 +55,29 @@ def applied(rules: Rules, own: Mapping[str, Member]) -> Applied:
 
 
 def _single(others: Applied, rules: Rules, own: Mapping[str, Member]) -> Applied:
-    """Return `others`, quicker where the element has one value that is no list, as most have."""
+    """Return `others`, quicker for an element that has one property and no slices, as most have."""
     ((name, member),) = own.items()
-    step, checks, count = step_of(name, member), rules.checks[name], rules.counts
+    step, checks, count, beside = step_of(name, member), rules.checks[name], rules.counts, "_" + name
 
     def apply(owner: Json, path: Path, walk: Walk) -> None:
         value = owner.get(name)
-        if value is None or type(value) is list:
+        if value is None and (beside in owner or walk.must_support):
             others(owner, path, walk)
             return
-        if count is not None:
-            count(1, path, walk)
-        if checks:
-            at: Path = (path, step, None, path[3] + 1)
+        number = len(value) if type(value) is list else 0 if value is None else 1
+        if count is not None and not count.least <= number <= count.most:
+            count.tell(number, path, walk)
+        if not checks or not number:
+            return
+        depth = path[3] + 1
+        if type(value) is not list:
             for check in checks:
-                check(value, at, walk)
+                check(value, (path, step, None, depth), walk)
+            return
+        for index, item in enumerate(value):
+            if item is not None:
+                for check in checks:
+                    check(item, (path, step, index, depth), walk)
 
     return apply
 

@@ -13,6 +13,7 @@ from fhir_server.validation.profile import Profiles
 from fhir_server.validation.report import Path, Walk, shown
 
 Json = dict[str, Any]
+Place = tuple[str, ...]  # a resource type, and the steps from the innermost one to the resource
 
 MAX_PLACES: Final = 20_000  # elements whose names are remembered
 
@@ -26,7 +27,8 @@ class Extensions:
         self._queries = contexts.Queries(profiles)
         self._conditions = contexts.Conditions(profiles)
         self._contexts: dict[str, Allowed | None] = {}  # by url; None: anywhere
-        self._places: dict[tuple[str, ...], frozenset[str]] = {}
+        self._places: dict[Place, frozenset[str]] = {}
+        self._right: set[tuple[str, Place]] = set()  # extensions and where they may stand, whatever is in them
 
     def content(self, value: Json, path: Path, walk: Walk) -> None:
         """Check an extension by its definition, when that is known."""
@@ -44,6 +46,9 @@ class Extensions:
             if path[0] is not None and path[0][1] not in ("extension", "modifierExtension"):
                 _relative(url, path, walk)
             return
+        place = _place(path[0], walk)
+        if (url, place) in self._right:
+            return
         profile = self._profiles.get(url)
         if profile is None or profile.type != "Extension":
             if path[1] == "modifierExtension":
@@ -54,8 +59,10 @@ class Extensions:
         if allowed is None or path[0] is None:
             return
         if allowed.elements:
-            names = self._names(path[0], walk)
+            names = self._names(place)
             if not names or not names.isdisjoint(allowed.elements):
+                if not self._conditions.texts(url) and len(self._right) < MAX_PLACES:
+                    self._right.add((url, place))
                 return
         if not contexts.around(allowed, path[0], walk) and not self._queries.find(allowed, path[0], walk):
             _misplaced(url, allowed, path, walk)
@@ -66,26 +73,18 @@ class Extensions:
             self._contexts[url] = contexts.read(self._definitions, url)
         return self._contexts[url]
 
-    def _names(self, place: Path, walk: Walk) -> frozenset[str]:
+    def _names(self, place: Place) -> frozenset[str]:
         """Return the names of the element at `place`: its paths from each type around it, its types."""
-        steps = [str(walk.resource.get("resourceType"))]
-        here: Path | None = place
-        while here is not None and here is not walk.base:
-            if here[1] in ("extension", "modifierExtension"):
-                return frozenset()  # within another extension
-            steps.append(here[1])
-            here = here[0]
-        if here is None:
+        if not place:
             return frozenset()
-        key = tuple(steps)
-        found = self._places.get(key)
+        found = self._places.get(place)
         if found is None:
             if len(self._places) >= MAX_PLACES:
                 self._places.clear()
-            found = self._places[key] = frozenset(self._trace(steps[0], steps[:0:-1]))
+            found = self._places[place] = frozenset(self._trace(place[0], place[:0:-1]))
         return found
 
-    def _trace(self, type: str, steps: list[str]) -> Iterator[str]:
+    def _trace(self, type: str, steps: Place) -> Iterator[str]:
         definition = self._definitions.type(type)
         if definition is None:
             return
@@ -114,6 +113,18 @@ class Extensions:
         while base is not None:
             yield base.name
             base = self._definitions.type(base.base) if base.base else None
+
+
+def _place(place: Path | None, walk: Walk) -> Place:
+    """Return the resource type and the steps that lead to `place`; nothing for places within another extension."""
+    steps = [str(walk.resource.get("resourceType"))]
+    while place is not None and place is not walk.base:
+        step = place[1]
+        if step in ("extension", "modifierExtension"):
+            return ()
+        steps.append(step)
+        place = place[0]
+    return () if place is None else tuple(steps)
 
 
 def _relative(url: str, path: Path, walk: Walk) -> None:

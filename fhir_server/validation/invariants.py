@@ -29,6 +29,9 @@ TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
 BEST_PRACTICE: Final = "http://hl7.org/fhir/StructureDefinition/elementdefinition-bestpractice"
 # Writing a function pays when it is asked more often; many rules of R4 never are.
 SELDOM: Final = 4
+# Of each check: objects have few different sets of members, unless somebody invents names.
+MAX_SHAPES: Final = 64
+MAX_NAMES: Final = 1024  # characters of all names of an object
 # What a function does to its focus is not to be seen from the names that an expression has.
 LOOKS_EVERYWHERE: Final = frozenset({"children", "descendants", "repeat", "conformsTo"})
 
@@ -68,12 +71,29 @@ def translated(element: Json, name: str) -> str | None:
 class Compiled:
     """A rule that is ready to be asked."""
 
-    __slots__ = ("_asked", "_general", "_names", "_tree", "alone", "broken", "holds", "idle", "said")
+    __slots__ = (
+        *(
+            "_asked",
+            "_general",
+            "_names",
+            "_tree",
+            "alone",
+            "beyond",
+            "broken",
+            "dated",
+            "holds",
+            "idle",
+            "plain",
+            "said",
+        ),
+    )
 
     def __init__(self, said: Rule, tree: Node, names: Names, general: Evaluate, broken: tuple[bool | None, ...]):
         self.said = said
         self.broken = broken  # the answers that break it
         self.idle: frozenset[str] | None = None  # the members without which it holds; None: that cannot be said
+        self.beyond = self.dated = False  # whether it looks at the resource around its value, and at the calendar
+        self.plain = True  # neither of these, nor mere advice
         self.alone: Check | None = None  # what is to be asked instead of `holds`, which is not all
 
         self._tree, self._names, self._general, self._asked = tree, names, general, 0
@@ -97,45 +117,42 @@ def compile(constraint: Rule, names: Names) -> Compiled:
         compiled.alone = _following(compiled)
         return compiled
     compiled.idle = _idle(tree, general, names, broken)
-    beyond, dated = _looks_beyond(tree)
-    if beyond or dated or constraint.best_practice:
-        compiled.alone = _noted(compiled, beyond, dated)
+    compiled.beyond, compiled.dated = _looks_beyond(tree)
+    compiled.plain = not (compiled.beyond or compiled.dated or constraint.best_practice)
     return compiled
 
 
 def check(rules: Sequence[Compiled]) -> Check:
     """Return the check of a value by all of `rules`."""
+    every = tuple(rules)
+    of_shape: dict[tuple[str, ...], tuple[Compiled, ...]] = {}  # by the members of an object, those that it may break
 
     def check(value: Any, path: Path, walk: Walk) -> None:
+        to_ask = every
+        if type(value) is dict:
+            shape = tuple(value)
+            found = of_shape.get(shape)
+            if found is None:
+                found = tuple(rule for rule in every if rule.idle is None or not rule.idle.isdisjoint(value))
+                if sum(map(len, shape)) <= MAX_NAMES:
+                    if len(of_shape) >= MAX_SHAPES:
+                        of_shape.clear()
+                    of_shape[shape] = found
+            to_ask = found
         around: Around | None = None
-        is_object = type(value) is dict
-        for rule in rules:
-            if is_object and rule.idle is not None and rule.idle.isdisjoint(value):
-                continue
+        for rule in to_ask:
             if rule.alone is not None:
                 rule.alone(value, path, walk)
-                around = None
                 continue
+            if not rule.plain:
+                if rule.said.best_practice and not walk.best_practice:
+                    continue
+                walk.beyond += rule.beyond
+                walk.dated += rule.dated
             if around is None or around.unknown:
                 around = walk.around(value)
             if rule.holds(value, around) in rule.broken and not around.unknown:
                 _tell(rule.said, value, path, walk)
-
-    return check
-
-
-def _noted(rule: Compiled, beyond: bool, dated: bool) -> Check:
-    """Return the check of a rule that looks at more than its value, or that only gives advice."""
-    said = rule.said
-
-    def check(value: Any, path: Path, walk: Walk) -> None:
-        if said.best_practice and not walk.best_practice:
-            return
-        walk.beyond += beyond
-        walk.dated += dated
-        around = walk.around(value)
-        if rule.holds(value, around) in rule.broken and not around.unknown:
-            _tell(said, value, path, walk)
 
     return check
 
@@ -200,8 +217,8 @@ def _following(rule: Compiled) -> Check:
             return
         ids = {text: (match[1], match[2]) for text in walk.sought[first:] if (match := RELATIVE(text))}
         if ids:
-            later = _Later(rule, value, walk.resource, walk.holder, walk.bundle, walk.lookups.belongs, walk.today, ids)
             needed = tuple(dict.fromkeys(ids.values()))
+            later = _Later(rule, value, walk.resource, walk.holder, walk.bundle, walk.lookups.belongs, walk.today, ids)
             asked = KeepsRule(needed, later, said.severity, (said.en, said.vi), path, said.key, said.profile)
             walk.asked.append(asked)
 

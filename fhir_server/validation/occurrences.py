@@ -4,17 +4,17 @@ https://hl7.org/fhir/R4/conformance-rules.html#cardinality
 """
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from fhir_server.definitions.model import Element, Member
-from fhir_server.validation.report import Path, Walk
-from fhir_server.validation.rules import Node
+from fhir_server.validation.report import Path, Walk, below
+from fhir_server.validation.rules import Limit, Node
 from fhir_server.validation.shapes import too_many
 from fhir_server.validation.structure import step_of
 
 Json = dict[str, Any]
 Check = Callable[[Any, Path, Walk], None]  # of one value
-Count = Callable[[int, Path, Walk], None]  # of how many there are, in the object that has them
 Found = list[tuple[str, Any, Path]]  # property, value (None: only an extension), path
 
 
@@ -50,30 +50,40 @@ def _found(owner: Json, name: str, step: str, path: Path) -> Found:
     return [(name, value, (path, step, None, depth))]
 
 
+class Count:
+    """How often an element or slice may occur in its object."""
+
+    __slots__ = ("_least", "_most", "_named", "_node", "least", "most")
+
+    def __init__(self, node: Node, least: Limit | None, most: Limit | None):
+        self._node, self._least, self._most = node, least, most
+        self.least: int = 0 if least is None else least.number
+        self.most: float = inf if most is None else most.number
+        en, vi = node.label
+        self._named = f" ({en})" if en else "", f" ({vi})" if vi else ""
+
+    def tell(self, number: int, path: Path, walk: Walk) -> None:
+        """Report that the object at `path` has `number` of them, which are too few or too many."""
+        node, (en, vi) = self._node, self._named
+        at = below(path, node.name.removesuffix("[x]"))
+        if self._least is not None and number < self.least:
+            walk.error(
+                "required",
+                at,
+                f"{node.id}:min",
+                f"{node.id}{en} is missing: the profile wants at least {self.least}, there are {number}",
+                f"Thiếu {node.id}{vi}: hồ sơ yêu cầu ít nhất {self.least}, hiện có {number}",
+                self._least.profile,
+            )
+        if self._most is not None and number > self.most:
+            too_many(walk, at, node.id, number, self._most.number, self._most.profile)
+
+
 def counter(node: Node, element: Element | None) -> Count | None:
-    """Return the check of how often an element or slice occurs in its object; None when the type says as much."""
+    """Return how often an element or slice may occur in its object; None when the type says as much."""
     least, most = node.min, node.max
     if least is not None and least.number <= (0 if element is None else element.min):
         least = None
     if most is not None and element is not None and element.max is not None and most.number >= element.max:
         most = None
-    if least is None and most is None:
-        return None
-    stem = node.name.removesuffix("[x]")
-    named = f" ({node.label[0]})" if node.label[0] else "", f" ({node.label[1]})" if node.label[1] else ""
-
-    def check(number: int, path: Path, walk: Walk) -> None:
-        at = (path, stem, None, path[3] + 1)
-        if least is not None and number < least.number:
-            walk.error(
-                "required",
-                at,
-                f"{node.id}:min",
-                f"{node.id}{named[0]} is missing: the profile wants at least {least.number}, there are {number}",
-                f"Thiếu {node.id}{named[1]}: hồ sơ yêu cầu ít nhất {least.number}, hiện có {number}",
-                least.profile,
-            )
-        if most is not None and number > most.number:
-            too_many(walk, at, node.id, number, most.number, most.profile)
-
-    return check
+    return None if least is None and most is None else Count(node, least, most)

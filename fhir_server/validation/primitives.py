@@ -35,7 +35,21 @@ class Fault(NamedTuple):
     vi: str
 
 
-Primitive = Callable[[Any], Fault | None]
+Check = Callable[[Any], Fault | None]  # what is wrong with a value
+
+
+class Primitive(NamedTuple):
+    """How the values of a primitive type are checked."""
+
+    fault: Check
+    # True of most right texts of up to SHORT characters, and of no wrong one; the others are looked at by `fault`.
+    usual: Callable[[str], object] = frozenset[str]().__contains__
+
+
+SHORT: Final = 1024
+_DAY: Final = r"[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_TIME: Final = r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
+USUAL_TIMES: Final = {"date": _DAY, "dateTime": f"{_DAY}(?:{_TIME})?", "instant": _DAY + _TIME}
 
 # type → how a right value looks, in both languages
 FORMS: Final = {
@@ -69,22 +83,23 @@ FORMS: Final = {
 def compile(name: str, pattern: str | None) -> Primitive:
     """Return the check of primitive type `name`, whose regular expression in the definitions is `pattern`."""
     if name == "boolean":
-        return boolean
+        return Primitive(boolean)
     if name in INTEGERS:
-        return integer(name)
+        return Primitive(integer(name))
     if name == "decimal":
-        return decimal
+        return Primitive(decimal)
     if name == "xhtml":
-        return xhtml
+        return Primitive(xhtml)
     if name == "base64Binary":
-        return base64_binary
-    if name in ("date", "dateTime", "instant"):
-        return calendar(name, pattern or ".*")
+        return Primitive(base64_binary)
+    if name in USUAL_TIMES:
+        return Primitive(calendar(name, pattern or ".*"), re.compile(USUAL_TIMES[name]).fullmatch)
     if name in ("string", "markdown"):
-        return string
+        return Primitive(string, str.isprintable)
     if name in ("uri", "url", "canonical"):
-        return uri(name)
-    return formatted(name, pattern or ".*")
+        return Primitive(uri(name), re.compile("(?!urn:uuid:)[!-~]+").fullmatch)
+    matches = re.compile(pattern or ".*").fullmatch
+    return Primitive(formatted(name, matches), matches)
 
 
 def kind(value: Any) -> tuple[str, str]:
@@ -157,9 +172,8 @@ def malformed(name: str, value: str) -> Fault:
     )
 
 
-def formatted(name: str, pattern: str) -> Primitive:
-    """A string that matches the regular expression of its type as a whole."""
-    matches = re.compile(pattern).fullmatch
+def formatted(name: str, matches: Callable[[str], object]) -> Check:
+    """A string that the regular expression of its type matches as a whole."""
 
     def check(value: Any) -> Fault | None:
         if type(value) is str and matches(value):
@@ -169,7 +183,7 @@ def formatted(name: str, pattern: str) -> Primitive:
     return check
 
 
-def uri(name: str) -> Primitive:
+def uri(name: str) -> Check:
     """`uri`, `url` and `canonical`: R4's `\\S*`, which is asked here in a quicker way; a UUID is a whole one.
 
     A version or a fragment may follow it.
@@ -183,7 +197,7 @@ def uri(name: str) -> Primitive:
     return check
 
 
-def calendar(name: str, pattern: str) -> Primitive:
+def calendar(name: str, pattern: str) -> Check:
     """`date`, `dateTime` and `instant`: the regular expression, and a day that the calendar has."""
     matches = re.compile(pattern).fullmatch
 
@@ -219,7 +233,7 @@ def boolean(value: Any) -> Fault | None:
     return wrong_kind(value, "true or false, without quotation marks", "true hoặc false, không có dấu ngoặc kép")
 
 
-def integer(name: str) -> Primitive:
+def integer(name: str) -> Check:
     """`integer`, `unsignedInt`, `positiveInt`: 32 bits, no fraction."""
     least, most = INTEGERS[name]
 

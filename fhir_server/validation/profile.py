@@ -102,10 +102,14 @@ class Profiles:
             return walk.passes(profile.check, value)
         if kind != profile.type and profile.type not in ANY_RESOURCE:
             return False
+        if (id(value), url) in walk.conforming:  # in a Bundle all doses of a person ask for the same Patient
+            return walk.conforming[id(value), url]
         outer = walk.resource, walk.holder
         walk.resource, walk.holder = value, walk.holder if walk.holds(value) else value
         found = walk.passes(profile.check, value)
         walk.resource, walk.holder = outer
+        if not walk.open:  # what is found while another value is tried depends on that one
+            walk.conforming[id(value), url] = found
         return found
 
     def names(self, type: str) -> Names:

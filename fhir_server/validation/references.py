@@ -49,7 +49,8 @@ def reference(element: str, targets: Iterable[str], definitions: Definitions, pr
             if match is not None:
                 target, id, version = match.groups()
                 walk.questions.append(Exists(target, id, version, path))
-                _same(kind, target, element, path, walk)
+                if kind is not None:
+                    _same(kind, target, element, path, walk)
                 kind = target
                 if target not in known:
                     _unknown_type(target, element, path, walk)

@@ -121,8 +121,19 @@ class Walk:
     """One validation on its way through a resource."""
 
     __slots__ = (
-        *("anchors", "asked", "base", "best_practice", "beyond", "bundle", "conditional", "dated", "days", "defaults"),
-        *("holder", "issues", "lookups", "must_support", "near", "open", "questions", "resource", "sought"),
+        *(
+            "anchors",
+            "asked",
+            "base",
+            "best_practice",
+            "beyond",
+            "bundle",
+            "conditional",
+            "conforming",
+            "dated",
+            "days",
+        ),
+        *("defaults", "holder", "issues", "lookups", "must_support", "near", "open", "questions", "resource", "sought"),
         *("suggestions", "today", "written"),
     )
 
@@ -139,6 +150,7 @@ class Walk:
         self.conditional = False  # whether `Patient?identifier=…` may stand for a reference
         self.suggestions = MAX_SUGGESTIONS
         self.open: list[Any] = []  # what is tried against a profile
+        self.conforming: dict[tuple[int, str], bool] = {}  # resources, by identity, and whether they follow a profile
         self.lookups = lookups or Lookups()
         self.today = today  # "2026-03-20"
         self.days: tuple[str, str] | None = None  # when what is read now was chosen; None: that is not known
@@ -153,10 +165,11 @@ class Walk:
     def around(self, value: Any) -> Around:
         """Return what an expression on `value` may ask for; until then nothing was unknown."""
         near = self.near
-        if near is None or near.unknown or near.resource is not self.resource or near.root is not self.holder:
+        if near is None or near.resource is not self.resource or near.root is not self.holder:
             near = self.near = Around(
                 self.resource, self.holder, value, self.resolve, self.lookups.belongs, self.conforms, self.today
             )
+        near.unknown = False
         near.context = value  # nobody else is asked meanwhile: what a rule tries within has one of its own (`passes`)
         return near
 

@@ -54,8 +54,11 @@ def only_one_of(name: str, check: Property, members: Mapping[str, Member], eleme
 
 def value_or_extensions(value: Json, path: Path, walk: Walk) -> None:
     """Check ext-1: an extension has a value or extensions, not both."""
-    values = sum(1 for name in value if name.startswith(("value", "_value")))
-    if bool(values) == ("extension" in value):
+    has_value = False
+    for name in value:
+        if name[:5] == "value" or name[:6] == "_value":
+            has_value = True
+    if has_value == ("extension" in value):
         walk.error(
             "invariant",
             path,

@@ -25,6 +25,12 @@ class Slice:
     def __post_init__(self) -> None:
         self.counts = counter(self.node, None)
 
+    def demands_values(self) -> bool:
+        """Return whether the slice, or one of its own, must have values."""
+        return (self.counts is not None and self.counts.least > 0) or (
+            self.within is not None and bool(self.within.demanding)
+        )
+
 
 @dataclass(slots=True)
 class Sorter:
@@ -36,13 +42,15 @@ class Sorter:
     ordered: bool
     slices: list[Slice]
     quick: tuple[str, dict[str, int]] | None = field(init=False)  # a property, and the slice that each of its texts has
+    demanding: tuple[int, ...] = field(init=False)  # the slices that must have values
 
     def __post_init__(self) -> None:
         self.quick = _by_text(self.slices)
+        self.demanding = tuple(number for number, slice in enumerate(self.slices) if slice.demands_values())
 
     def sort(self, found: Found, path: Path, walk: Walk) -> None:
         """Give each value to the first slice that it belongs to, and check it there."""
-        members: list[Found] = [[] for _ in self.slices]
+        members: dict[int, Found] = {position: [] for position in self.demanding}
         last, others = 0, False
         for one in found:
             position = self._position(one, walk)
@@ -51,12 +59,13 @@ class Sorter:
                 if self.rules == "closed":
                     self._stray(one[2], walk)
                 continue
-            members[position].append(one)
+            members.setdefault(position, []).append(one)
             if (self.ordered and position < last) or (others and self.rules == "openAtEnd"):
                 self._misplaced(one[2], self.slices[position].node, walk)
-            last = max(last, position)
-        for slice, own in zip(self.slices, members, strict=True):
-            _check(slice, own, path, walk)
+            if self.ordered:
+                last = max(last, position)
+        for position in sorted(members):
+            _check(self.slices[position], members[position], path, walk)
 
     def _position(self, one: tuple[str, object, Path], walk: Walk) -> int | None:
         name, value, _ = one
@@ -111,7 +120,8 @@ def _check(slice: Slice, own: Found, path: Path, walk: Walk) -> None:
         if value is not None:
             for check in slice.checks[name]:
                 check(value, at, walk)
-    if slice.counts is not None:
-        slice.counts(len(own), path, walk)
+    counts = slice.counts
+    if counts is not None and not counts.least <= len(own) <= counts.most:
+        counts.tell(len(own), path, walk)
     if slice.within is not None:
         slice.within.sort(own, path, walk)

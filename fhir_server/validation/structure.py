@@ -216,16 +216,17 @@ class Structures:
         return repeated
 
     def _primitive_property(self, name: str, member: Member) -> Property:
-        check, element = self.primitive(member), member.element
+        (fault_of, usual), element = self.primitive(member), member.element
         step, rule, extras = step_of(name, member), f"{element.path}:format", "_" + name
         if element.max == 1:
             rules = self._rules(element.constraints, element.path)
 
             def single(value: Any, owner: Json, path: Path, walk: Walk) -> None:
-                fault = check(value)
-                if fault is not None:
-                    walk.error(fault.code, below(path, step), rule, fault.en, fault.vi)
-                    return
+                if type(value) is not str or not 0 < len(value) <= primitives.SHORT or not usual(value):
+                    fault = fault_of(value)
+                    if fault is not None:
+                        walk.error(fault.code, below(path, step), rule, fault.en, fault.vi)
+                        return
                 for constraint in rules:
                     constraint(value, below(path, step), walk)
 
@@ -238,7 +239,7 @@ class Structures:
             for index, value in enumerate(values):
                 if value is None and _has_extras(owner.get(extras), index):
                     continue
-                fault = check(value)
+                fault = fault_of(value)
                 if fault is not None:
                     walk.error(fault.code, below(path, step, index), rule, fault.en, fault.vi)
             if element.max is not None and len(values) > element.max:
@@ -294,6 +295,7 @@ def _object(
     """Check an object: its properties one by one, then what is missing, then its constraints."""
     # A primitive value may have an id beside it; in every other element an id says nothing.
     alone = frozenset() if key == "Element" else frozenset({"id"})
+    usual = frozenset(name for name, _, _ in mandatory)
 
     def check(value: Any, path: Path, walk: Walk) -> None:
         if type(value) is not dict:
@@ -314,9 +316,10 @@ def _object(
             return
         for name, child in value.items():
             properties[name](child, value, path, walk)
-        for name, every, element in mandatory:
-            if name not in value and every.isdisjoint(value):
-                shapes.missing(walk, path, name, element)
+        if usual and not usual <= value.keys():
+            for name, every, element in mandatory:
+                if every.isdisjoint(value):
+                    shapes.missing(walk, path, name, element)
         for rule in rules:
             rule(value, path, walk)
 

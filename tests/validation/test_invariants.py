@@ -54,6 +54,19 @@ def test_refuses_what_nobody_here_can_evaluate(expression: str) -> None:
         compiled(expression)
 
 
+@pytest.mark.parametrize("length", [5, invariants.MAX_NAMES], ids=["short names", "long names"])
+def test_a_rule_is_asked_of_objects_with_whatever_members(length: int) -> None:
+    check, walk = compiled("gender.exists() implies name.exists()"), Walk()
+    for number in range(3 * invariants.MAX_SHAPES):
+        invented = {f"{number:0{length}}": 1}
+        for told in ({}, {"name": [{"text": "An"}]}, {"gender": "male", "name": [{"text": "An"}]}):
+            check({**invented, **told}, root("Patient"), walk)
+        assert walk.issues == []
+        check({**invented, "gender": "male"}, root("Patient"), walk)
+        assert len(walk.issues) == 1
+        walk.issues.clear()
+
+
 RULES: dict[str, list[tuple[str, Evaluate, Truth]]] = {}
 
 
