@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
-from zlib import compress
 
 from signing import base45, cose, cwt
+from signing.deflate import compress
 from signing.keys import SigningKey
 from signing.refusal import Refused
 
 PREFIX = "HC1:"
-LEVEL = 9  # of the compression: takes as long as level 1 for contents as short as these
 VALIDITY = 1  # year; Decision 5772/QĐ-BYT (2021): the code expires 12 months after it is made
 
 
@@ -61,7 +60,7 @@ def issue_all(
     period = _period(now, until, key.signer.not_before, key.signer.not_after)
     claims = [cwt.encode(payload, issuer, *period.seconds, kind) for payload in payloads]
     messages = [cose.sign(key, each) for each in claims]
-    packed = [compress(message, LEVEL) for message in messages]
+    packed = [compress(message) for message in messages]
     texts = [PREFIX + base45.encode(each) for each in packed]
     kid, size = key.kid, key.signature_size
     return [
@@ -119,7 +118,7 @@ def encode(
 
 
 def _text(message: bytes) -> str:
-    return PREFIX + base45.encode(compress(message, LEVEL))
+    return PREFIX + base45.encode(compress(message))
 
 
 def unprefix(text: str) -> str:

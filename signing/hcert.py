@@ -14,7 +14,7 @@ from signing import verification as found
 from signing.algorithms import ES256, NAMES
 from signing.cose import Sign1
 from signing.cwt import Claims
-from signing.inflate import inflate
+from signing.deflate import inflate
 from signing.judgement import Terms
 from signing.refusal import Refused
 from signing.trust import DocumentSigner

@@ -4,13 +4,12 @@ https://www.rfc-editor.org/rfc/rfc7515#section-7.1
 """
 
 import json
-import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from signing import algorithms
 from signing.algorithms import NAMES, PublicKey
-from signing.inflate import LIMIT, inflate_raw
+from signing.deflate import LIMIT, inflate_raw
 from signing.jwk import base64url, unbase64url
 from signing.keys import SigningKey
 from signing.refusal import Refused
@@ -45,12 +44,6 @@ def parse(text: str) -> Jws:
     if "crit" in said:
         raise Refused("critical-header", f"the header demands an understanding of {said['crit']!r:.80}")
     return Jws(said, content, signature, text.rpartition(".")[0].encode("ascii"))
-
-
-def deflated(content: bytes) -> bytes:
-    """Return `content` in raw DEFLATE (RFC 1951)."""
-    stream = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return stream.compress(content) + stream.flush()
 
 
 def payload(message: Jws, limit: int = LIMIT) -> bytes:

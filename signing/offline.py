@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from sys import byteorder
 from typing import Any, NamedTuple
 
-from signing import algorithms, jwk, jws, rules, trust
+from signing import algorithms, deflate, jwk, jws, rules, trust
 from signing.algorithms import NAMES
 from signing.did import Pin
 from signing.keys import SigningKey
@@ -47,7 +47,7 @@ def make(bundle: Bundle, key: SigningKey) -> str:
         "kid": jwk.thumbprint(key.signer.public_key),
         "x5c": [b64encode(key.signer.certificate).decode()],
     }
-    return jws.sign(header, jws.deflated(jws.minified(_content(bundle))), key)
+    return jws.sign(header, deflate.raw(jws.minified(_content(bundle))), key)
 
 
 def read(text: str, pins: Sequence[Pin]) -> Bundle:

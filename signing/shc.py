@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from signing import jwk, jws
+from signing import deflate, jwk, jws
 from signing.algorithms import ES256
 from signing.keys import SigningKey
 from signing.refusal import Refused
@@ -78,7 +78,7 @@ def issue(
         credential["rid"] = rid
     payload["vc"] = credential
     kid = jwk.thumbprint(key.signer.public_key)
-    text = jws.sign({"zip": "DEF", "kid": kid}, jws.deflated(jws.minified(payload)), key)
+    text = jws.sign({"zip": "DEF", "kid": kid}, deflate.raw(jws.minified(payload)), key)
     return Issued(text, kid, issued, expires)
 
 

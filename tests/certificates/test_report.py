@@ -65,7 +65,7 @@ def test_every_code_of_a_stage_has_a_vietnamese_text() -> None:
 
 
 def test_every_code_that_is_raised_while_reading_is_documented() -> None:
-    names = ("base45", "inflate", "cbor", "cose", "cwt", "hc1", "jws", "jwk", "jcs", "shc", "vdsnc", "der")
+    names = ("base45", "deflate", "cbor", "cose", "cwt", "hc1", "jws", "jwk", "jcs", "shc", "vdsnc", "der")
     source = "".join(
         file.read_text("utf-8") for file in Path(signing.__file__).parent.glob("*.py") if file.stem in names
     )

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fhir_server.cli import verifying
 from signing import base45, cose, development, hc1, keystore, offline, revocation, shc, vdsnc
-from signing.inflate import inflate
+from signing.deflate import inflate
 from signing.keys import SigningKey
 from signing.revocation import Revoked
 from signing.rules import Rulebook

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fhir_server import wire
 from fhir_server.certificates.report import report
-from signing import base45, cose, hc1, jwk, jws, lists, revocation, rules, shc, vdsnc
+from signing import base45, cose, deflate, hc1, jwk, jws, lists, revocation, rules, shc, vdsnc
 from signing.refusal import Refused
 from signing.revocation import Revoked
 from signing.rules import Rulebook
@@ -105,7 +105,7 @@ unsigned = st.one_of(
     st.binary(max_size=400).map(seal),
     st.builds(lambda a, b, c, d: seal(cbor2.dumps([cbor2.dumps(a), b, cbor2.dumps(c), d])), plain, plain, plain, plain),
     st.builds(
-        lambda header, content, signature: ".".join(map(jwk.base64url, (header, jws.deflated(content), signature))),
+        lambda header, content, signature: ".".join(map(jwk.base64url, (header, deflate.raw(content), signature))),
         json_like.map(json.dumps).map(str.encode) | st.just(b'{"alg":"ES256","zip":"DEF","kid":"a"}'),
         json_like.map(json.dumps).map(str.encode),
         st.binary(max_size=70),
@@ -156,7 +156,7 @@ def test_whatever_a_signed_card_or_seal_says_is_told(claims: Any, bundle: Any) -
         "rid": bundle,
     }
     for said in (claims, {"iss": ISSUER, "nbf": claims, "vc": vc}):
-        judged(jws.sign(header, jws.deflated(json.dumps(said).encode()), KEY))
+        judged(jws.sign(header, deflate.raw(json.dumps(said).encode()), KEY))
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_whatever_a_signed_card_or_seal_says_is_told(claims: Any, bundle: Any) -
         seal(b"\x5b\x00\x00\x00\x00\x7f\xff\xff\xff"),
         seal(bytes(64 * 1024)),
         hc1.PREFIX + base45.encode(zlib.compress(bytes(8_000_000), 9)),
-        jws.sign({"zip": "DEF"}, jws.deflated(bytes(8_000_000)), KEY),
-        jws.sign({"zip": "DEF"}, jws.deflated(b"[" * 60_000), KEY),
+        jws.sign({"zip": "DEF"}, deflate.raw(bytes(8_000_000)), KEY),
+        jws.sign({"zip": "DEF"}, deflate.raw(b"[" * 60_000), KEY),
         '{"data":{"hdr":{},"msg":{"a":' + "[" * 9000 + "]" * 9000 + '}},"sig":{"sigvl":""}}',
         '{"data":{"hdr":{},"msg":{"a":' + "9" * 4000 + '}},"sig":{"sigvl":""}}',
     ],

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from signing import development, did, hc1, jwk, jws, offline, revocation, rules, shc, trust
+from signing import deflate, development, did, hc1, jwk, jws, offline, revocation, rules, shc, trust
 from signing.did import Pin
 from signing.keys import SigningKey
 from signing.offline import Bundle
@@ -87,7 +87,7 @@ def test_an_altered_bundle_is_refused(contents: Bundle, es256: SigningKey) -> No
 
 
 def sealed(key: SigningKey, content: Any, **header: Any) -> str:
-    return jws.sign({"zip": "DEF", "typ": offline.TYPE} | header, jws.deflated(jws.minified(content)), key)
+    return jws.sign({"zip": "DEF", "typ": offline.TYPE} | header, deflate.raw(jws.minified(content)), key)
 
 
 @pytest.mark.parametrize(

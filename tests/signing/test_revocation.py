@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from signing import base45, cbor, cose, cwt, hc1, revocation
 from signing.algorithms import ES256
-from signing.inflate import inflate
+from signing.deflate import inflate
 from signing.keys import SigningKey
 from signing.refusal import Refused
 from signing.revocation import MAGIC, Revoked

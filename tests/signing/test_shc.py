@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing import jwk, jws, lists, qr, reading, revocation, shc, svg
+from signing import deflate, jwk, jws, lists, qr, reading, revocation, shc, svg
 from signing.keys import SigningKey
 from signing.refusal import Refused
 from signing.trust import CardKey, TrustList
@@ -121,7 +121,7 @@ def card(key: SigningKey, **changed: Any) -> str:
     }
     header |= changed.get("header", {})
     claims |= changed.get("claims", {})
-    content = changed.get("pack", jws.deflated)(jws.minified({n: v for n, v in claims.items() if v is not None}))
+    content = changed.get("pack", deflate.raw)(jws.minified({n: v for n, v in claims.items() if v is not None}))
     return jws.sign({name: value for name, value in header.items() if value is not None}, content, key)
 
 
@@ -146,22 +146,22 @@ TRAPS: dict[str, tuple[Callable[[SigningKey], str], str, str]] = {
     "another zip": (lambda key: card(key, header={"zip": "GZIP"}), "inflate", "zip-unknown"),
     "not deflated": (lambda key: card(key, pack=bytes), "inflate", "not-deflate"),
     "with the header of zlib": (lambda key: card(key, pack=zlib.compress), "inflate", "not-deflate"),
-    "a bomb": (lambda key: card(key, pack=lambda _: jws.deflated(bytes(70_000))), "inflate", "inflated-too-long"),
-    "bytes after it": (lambda key: card(key, pack=lambda c: jws.deflated(c) + b"\0"), "inflate", "deflate-trailing"),
+    "a bomb": (lambda key: card(key, pack=lambda _: deflate.raw(bytes(70_000))), "inflate", "inflated-too-long"),
+    "bytes after it": (lambda key: card(key, pack=lambda c: deflate.raw(c) + b"\0"), "inflate", "deflate-trailing"),
     "a byte order mark": (
-        lambda key: card(key, pack=lambda content: jws.deflated(b"\xef\xbb\xbf" + content)),
+        lambda key: card(key, pack=lambda content: deflate.raw(b"\xef\xbb\xbf" + content)),
         "cbor",
         "not-json",
     ),
-    "NaN": (lambda key: card(key, pack=lambda _: jws.deflated(b'{"nbf":NaN}')), "cbor", "not-json"),
-    "a member twice": (lambda key: card(key, pack=lambda _: jws.deflated(b'{"a":1,"a":2}')), "cbor", "not-json"),
-    "half a character": (lambda key: card(key, pack=lambda _: jws.deflated(b'{"a":"\\ud800"}')), "cbor", "not-json"),
+    "NaN": (lambda key: card(key, pack=lambda _: deflate.raw(b'{"nbf":NaN}')), "cbor", "not-json"),
+    "a member twice": (lambda key: card(key, pack=lambda _: deflate.raw(b'{"a":1,"a":2}')), "cbor", "not-json"),
+    "half a character": (lambda key: card(key, pack=lambda _: deflate.raw(b'{"a":"\\ud800"}')), "cbor", "not-json"),
     "deep": (
-        lambda key: card(key, pack=lambda _: jws.deflated(b'{"a":' + b"[" * 99 + b"]" * 99 + b"}")),
+        lambda key: card(key, pack=lambda _: deflate.raw(b'{"a":' + b"[" * 99 + b"]" * 99 + b"}")),
         "cbor",
         "not-json",
     ),
-    "a list": (lambda key: card(key, pack=lambda _: jws.deflated(b"[]")), "cbor", "not-json"),
+    "a list": (lambda key: card(key, pack=lambda _: deflate.raw(b"[]")), "cbor", "not-json"),
     "no algorithm": (lambda key: card(key, header={"alg": ""}), "algorithm", "unsupported-algorithm"),
     "algorithm none": (lambda key: card(key, header={"alg": "none"}), "algorithm", "unsupported-algorithm"),
     "HMAC": (lambda key: card(key, header={"alg": "HS256"}), "algorithm", "unsupported-algorithm"),

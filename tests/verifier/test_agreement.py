@@ -232,7 +232,7 @@ def _cards(kid: str, rids: list[str], counter: int) -> Revoked:
 
 
 def _message(text: str) -> bytes:
-    from signing.inflate import inflate
+    from signing.deflate import inflate
 
     return inflate(base45.decode(text.removeprefix("HC1:")))
 

@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from fhir_server.web import verifier
 from signing import base45, development, hc1, keystore, qr
 from signing.algorithms import ES256
-from signing.inflate import inflate
+from signing.deflate import inflate
 from signing.keys import SigningKey
 from signing.trust import TrustList
 from tests.http.persons import covid, person

@@ -7,13 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing.inflate import LIMIT, inflate
+from signing.deflate import LIMIT, compress, inflate, inflate_raw, raw
 from signing.refusal import Refused
 
 
 @given(st.binary(max_size=2000), st.integers(0, 9))
 def test_returns_what_was_compressed_at_any_level(data: bytes, level: int) -> None:
     assert inflate(zlib.compress(data, level)) == data
+
+
+@given(st.binary(max_size=200), st.integers(1, 100))
+def test_what_is_compressed_is_what_zlib_makes_of_it_by_itself(part: bytes, times: int) -> None:
+    data = part * times
+    packed = compress(data)
+    assert inflate(packed) == inflate_raw(raw(data)) == data
+    assert packed[2:] == raw(data) + zlib.compress(data, 9)[-4:]
+    assert packed[:2] == zlib.compress(data, 9)[:2]
+    assert len(packed) <= len(zlib.compress(data, 9)) + (len(data) >> 8)
 
 
 @pytest.mark.parametrize(
