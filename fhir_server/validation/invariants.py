@@ -72,20 +72,8 @@ class Compiled:
     """A rule that is ready to be asked."""
 
     __slots__ = (
-        *(
-            "_asked",
-            "_general",
-            "_names",
-            "_tree",
-            "alone",
-            "beyond",
-            "broken",
-            "dated",
-            "holds",
-            "idle",
-            "plain",
-            "said",
-        ),
+        *("_asked", "_general", "_names", "_tree"),
+        *("alone", "beyond", "broken", "dated", "holds", "idle", "plain", "said"),
     )
 
     def __init__(self, said: Rule, tree: Node, names: Names, general: Evaluate, broken: tuple[bool | None, ...]):
