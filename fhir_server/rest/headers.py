@@ -55,7 +55,11 @@ def unless(headers: Headers) -> Unless | None:
 def if_none_exist(headers: Headers) -> str | None:
     """Return the query of If-None-Exist, which may be written after the address of the type; None without it."""
     text = headers.get("if-none-exist")
-    return None if text is None else text.strip().rpartition("?")[2]
+    if text is None:
+        return None
+    address, mark, query = text.strip().partition("?")
+    # Behind the first parameter's "=" a question mark is part of a value, as in a system's URL.
+    return query if mark and "=" not in address else text.strip()
 
 
 def _moment(text: str) -> datetime | None:

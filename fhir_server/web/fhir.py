@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Literal, NamedTuple
@@ -43,14 +43,15 @@ class Reply(NamedTuple):
 
 async def respond(server: Server, base_url: str, scope: Scope, receive: Receive, send: Send, gate: Gate) -> None:
     """Answer one request below the FHIR base; every failure is an OperationOutcome."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = read_headers(scope["headers"])
     ctx = context(server, base_url, headers)
     pretty = False
     try:
         query = parameters(scope["query_string"])
-        media_type = negotiation.answered_with(headers.get("accept", ""), dict(query).get("_format", ""))
-        pretty = negotiation.pretty(dict(query).get("_pretty", ""))
-        interaction, answer = await _answer(ctx, scope, headers, query, receive, gate)
+        media_type, pretty = _presentation(headers, query)
+        form, interaction, answer = await _answer(ctx, scope, headers, query, receive, gate)
+        if form:  # a search that is posted says there, too, how it is to be answered
+            media_type, pretty = _presentation(headers, (*query, *form))
         said = reply(ctx, interaction, answer, media_type)
         if negotiation.unchanged(headers.get("if-none-match", ""), answer.tag):
             said = Reply(304, b"", said.headers)
@@ -62,6 +63,30 @@ async def respond(server: Server, base_url: str, scope: Scope, receive: Receive,
         said = said._replace(body=wire.indented(said.body))
     body, told = await coding.encoded(said.body, said.headers, headers.get("accept-encoding", ""))
     await send_reply(send, Reply(said.status, body, told), head=scope["method"] == "HEAD")
+
+
+def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers by their names in lower case; several lines of one name are one list (RFC 9110, 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1"), _text(value)
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _text(value: bytes) -> str:
+    # Conditions travel in headers, and not every client encodes what it writes: names come in UTF-8 as they are.
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _presentation(headers: dict[str, str], params: Params) -> tuple[str, bool]:
+    """Return the media type to answer with, and whether for people to read."""
+    said = dict(params)
+    media_type = negotiation.answered_with(headers.get("accept", ""), said.get("_format", ""))
+    return media_type, negotiation.pretty(said.get("_pretty", ""))
 
 
 def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
@@ -82,14 +107,14 @@ def context(server: Server, base_url: str, headers: dict[str, str]) -> Context:
 
 async def _answer(
     ctx: Context, scope: Scope, headers: dict[str, str], query: Params, receive: Receive, gate: Gate
-) -> tuple[Interaction, Answer]:
+) -> tuple[Params, Interaction, Answer]:
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     limit = ctx.server.settings.max_body
     content = await read_body(receive, headers, limit) if method in {"POST", "PUT", "PATCH"} else None
     async with gate.passing(len(content or b"")):
         said = await _request(method, scope, headers, query, content)
         interaction = understand(said, ctx.server.definitions.resource_types)
-        return interaction, await dispatch(ctx, interaction)
+        return said.form, interaction, await dispatch(ctx, interaction)
 
 
 async def _request(method: str, scope: Scope, headers: dict[str, str], query: Params, content: bytes | None) -> Request:

@@ -104,12 +104,16 @@ def require_content(content_type: str, *, form: bool = False, patch: bool = Fals
 
 
 def preferences(prefer: str) -> dict[str, str]:
-    """Read the Prefer header: `return=minimal, handling=lenient`; what is not known is no preference (RFC 7240)."""
+    """Read the Prefer header: `return=minimal, handling=lenient`; what is not known is no preference (RFC 7240).
+
+    Of one that is given twice the first counts; case does not matter in its name.
+    """
     found: dict[str, str] = {}
     for part in re.split(r"[,;]", prefer):
-        name, _, value = part.strip().partition("=")
-        if value.strip('"') in PREFERENCES.get(name, ()):
-            found[name] = value.strip('"')
+        name, _, value = part.partition("=")
+        name, value = name.strip().lower(), value.strip().strip('"')
+        if value in PREFERENCES.get(name, ()):
+            found.setdefault(name, value)
     return found
 
 

@@ -100,6 +100,24 @@ async def test_a_condition_that_its_own_resource_does_not_satisfy_claims_nothing
         assert [(await create(client, resource, asked)).status_code for _ in range(2)] == [201, 201]
 
 
+@pytest.mark.parametrize("system", ["http://example.org/ids?of=ward", "http://example.org/Patient?"])
+async def test_a_question_mark_in_a_value_is_part_of_the_condition(client: httpx.AsyncClient, system: str) -> None:
+    resource, _ = person()
+    resource["identifier"][0]["system"] = system
+    value = resource["identifier"][0]["value"]
+    statuses = []
+    for condition in (f"identifier={system}|{value}", f"Patient?identifier={system}|{value}"):
+        statuses.append((await create(client, resource, condition)).status_code)
+    assert statuses == [201, 200]
+
+
+async def test_a_condition_in_plain_utf_8_finds_what_is_there(client: httpx.AsyncClient) -> None:
+    resource, condition = person(name=[{"text": "Đặng Thị Ánh Tuyết"}])
+    asked = {b"if-none-exist": f"{condition}&name=Đặng Thị Ánh".encode()}
+    answers = [await client.post(f"{FHIR}/Patient", json=resource, headers=asked) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 200]
+
+
 async def test_several_matches_are_refused(client: httpx.AsyncClient) -> None:
     resource, condition = person()
     for _ in range(2):

@@ -61,6 +61,42 @@ async def test_the_media_type_asked_for_comes_back(
         assert answer.headers["content-type"] == f"{expected}; charset=utf-8"
 
 
+REPEATED = [
+    ([("prefer", "return=minimal"), ("prefer", "handling=lenient")], 201, b""),
+    ([("prefer", "handling=strict"), ("Prefer", "Return = minimal")], 201, b""),
+    ([("prefer", "return=minimal"), ("prefer", "return=representation")], 201, b""),
+    ([("accept", "application/fhir+json"), ("accept", "text/html")], 201, b"Patient"),
+    ([("accept", "text/html"), ("accept", "*/*;q=0")], 406, b"OperationOutcome"),
+]
+
+
+@pytest.mark.parametrize(("lines", "status", "holds"), REPEATED, ids=[str(row[0]) for row in REPEATED])
+async def test_several_lines_of_a_header_are_one_list(
+    client: httpx.AsyncClient, lines: list[tuple[str, str]], status: int, holds: bytes
+) -> None:
+    request = client.build_request("POST", "/fhir/Patient", json=PATIENT)
+    kept = [pair for pair in request.headers.multi_items() if pair[0] != "accept"]
+    request.headers = httpx.Headers([*kept, *lines])
+    answer = await client.send(request)
+    assert answer.status_code == status, answer.text
+    assert holds in answer.content
+    assert bool(answer.content) == bool(holds)
+
+
+async def test_entity_tags_in_several_lines_are_all_compared(client: httpx.AsyncClient) -> None:
+    url = (await client.post("/fhir/Patient", json=PATIENT)).headers["location"].partition("/_history")[0]
+    tags = [("if-none-match", 'W/"1"'), ("if-none-match", 'W/"7"')]
+    assert (await client.get(url, headers=tags)).status_code == 304
+
+
+async def test_a_posted_search_says_in_its_form_how_it_is_answered(client: httpx.AsyncClient) -> None:
+    url = "/fhir/Patient/_search"
+    assert (await client.post(url, data={"_format": "xml", "_count": "1"})).status_code == 406
+    assert (await client.post(url, data={"_pretty": "perhaps", "_count": "1"})).status_code == 400
+    written = await client.post(url, data={"_pretty": "true", "_format": "json", "_count": "1"})
+    assert b"\n  " in written.content
+
+
 async def test_every_answer_is_dated(client: httpx.AsyncClient) -> None:
     for url in ("/fhir/metadata", "/fhir/Patient/nobody"):
         assert parsedate_to_datetime((await client.get(url)).headers["date"])
