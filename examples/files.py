@@ -42,13 +42,18 @@ def _decimal(value: Any) -> orjson.Fragment:
 
 
 def write_bundles(bundles: Iterable[Resource], path: Path) -> int:
-    """Write one Bundle a line; return how many."""
+    """Write one Bundle a line; return how many. The file is there when all are: nobody loads a half of one."""
     count = 0
-    with ExitStack() as stack:
-        file = _open(path, stack)
-        for bundle in bundles:
-            file.write(line(bundle))
-            count += 1
+    fresh = path.with_name(f".new-{path.name}")
+    try:
+        with ExitStack() as stack:
+            file = _open(fresh, stack)
+            for bundle in bundles:
+                file.write(line(bundle))
+                count += 1
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
     return count
 
 

@@ -123,11 +123,17 @@ def secrets_of(settings: Settings) -> Secrets:
 
 
 async def start(settings: Settings, mongodb_uri: str) -> Server:
-    """Return a server that is ready; raise NotReplicaSet, Unavailable, NotAPackage or Refused when it cannot be."""
+    """Return a server that is ready.
+
+    Raise Refused, NotAPackage or OSError when a setting leads to nothing of use, BadAddress, NotReplicaSet or
+    Unavailable when there is no database.
+    """
     sources = sources_of(settings)
     pins = tuple(pin for file in settings.trust_pins for pin in did.pins(file.read_bytes()))
     foreign = lists.load(settings.trust, pins) if settings.trust else None
     keyring = Keyring(settings.keys, secrets_of(settings), foreign)
+    facility_trust = chains.load(settings.facility_trust) if settings.facility_trust else Authorities()
+    rulebook = rules.load(settings.rules).arriving(settings.rules_country) if settings.rules else None
     limits = Limits(query=settings.search_timeout)
     database = await storage.connect(mongodb_uri, settings.database, limits, counted=WATCHED)
     live = Live(database, sources)
@@ -150,8 +156,8 @@ async def start(settings: Settings, mongodb_uri: str) -> Server:
         store=database,
         clock=Clock(database.node),
         keyring=keyring,
-        facility_trust=chains.load(settings.facility_trust) if settings.facility_trust else Authorities(),
-        rulebook=rules.load(settings.rules).arriving(settings.rules_country) if settings.rules else None,
+        facility_trust=facility_trust,
+        rulebook=rulebook,
         cursor_key=cursor_key,
         certificate_secret=certificate_secret,
     )

@@ -37,7 +37,10 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(description="Port to listen on; 0 takes a free one", ge=0, le=65535)] = 8080
     workers: Annotated[int, Field(description="Server processes", ge=1, le=64)] = 1
-    base_url: Annotated[str | None, Field(description="Public URL of the FHIR endpoint; none: from the request")] = None
+    base_url: Annotated[
+        str | None,
+        Field(description="Public URL of the FHIR endpoint; none: from the request", pattern=r"^https?://[^/]"),
+    ] = None
     insecure_open: Annotated[
         bool, Field(description="Listen on an address other machines reach although nothing is authorised yet")
     ] = False

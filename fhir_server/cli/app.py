@@ -4,7 +4,9 @@ https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
 """
 
 import gc
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -132,3 +134,5 @@ app = typer.Typer(
 @app.callback()
 def main() -> None:
     """A FHIR R4 server for a country's immunization data, with signed vaccination certificates."""
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal without Vietnamese letters shows others: no verdict is lost
+        sys.stdout.reconfigure(errors="backslashreplace")

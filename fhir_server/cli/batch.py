@@ -4,6 +4,7 @@ https://docs.python.org/3/library/concurrent.futures.html#processpoolexecutor
 """
 
 import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -25,12 +26,15 @@ def answers(lines: Iterable[str], answer: Answer, processes: int) -> Iterator[st
     fork = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(processes, fork, initializer=_begin, initargs=(answer,)) as pool:
         waiting: deque[Future[list[str]]] = deque()
-        for part in _parts(lines):
-            waiting.append(pool.submit(_answered, part))
-            if len(waiting) > AHEAD * processes:
+        try:
+            for part in _parts(lines):
+                waiting.append(pool.submit(_answered, part))
+                if len(waiting) > AHEAD * processes:
+                    yield from waiting.popleft().result()
+            while waiting:
                 yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # what nobody waits for any more
 
 
 def _parts(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -52,6 +56,9 @@ _answer: Answer = str  # of a process that was begun
 def _begin(answer: Answer) -> None:
     global _answer
     _answer = answer
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all; the process that reads and writes ends the others
 
 
 def _answered(lines: Sequence[str]) -> list[str]:

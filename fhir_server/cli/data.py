@@ -17,13 +17,15 @@ import profiles
 from examples import files, generate
 from fhir_server import wire
 from fhir_server.cli import findings, sources
+from fhir_server.cli.configuring import configured
 from fhir_server.cli.ending import console, stop
 from fhir_server.cli.findings import Findings, Place
-from fhir_server.cli.serving import configured
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.outcome import FhirError, Issue
 from fhir_server.server import definitions_of
 from fhir_server.validation import Defaults, Validator
+
+EARLIEST, LATEST = 1950, 2100  # years in which people can be invented
 
 
 def validate(
@@ -52,6 +54,8 @@ def validate(
     missing = [path for path in paths if not path.exists()]
     if missing:
         stop(f"No such file or folder: {', '.join(map(str, missing))}")
+    if report is not None and sources.is_data(report):
+        stop(f"{report} holds FHIR data, which the report would destroy: name another file")
     settings = configured({})
     today = datetime.now(ZoneInfo(settings.time_zone)).date().isoformat()
     try:
@@ -144,6 +148,8 @@ def demo_data(
         until = date.fromisoformat(today)
     except ValueError:
         stop(f"--today {today} is no date: write it as 2026-11-01")
+    if not EARLIEST <= until.year <= LATEST:
+        stop(f"--today {today} lies too far away: years from {EARLIEST} to {LATEST} can be invented")
     try:
         out.mkdir(parents=True, exist_ok=True)
         count = files.write_bundles(generate.bundles(people, seed, until), out / "demo.ndjson")

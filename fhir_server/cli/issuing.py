@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fhir_server.cli.configuring import configured
 from fhir_server.cli.ending import console, stop
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.operations import issue_due
@@ -25,7 +26,7 @@ from fhir_server.operations.due_people import Job
 from fhir_server.outcome import FhirError
 from fhir_server.server import Context, start
 from fhir_server.settings import Check, Settings
-from fhir_server.store import NotReplicaSet, connect
+from fhir_server.store import BadAddress, NotReplicaSet, connect
 from signing.refusal import Refused
 
 _LANES = 2  # parts of the job that a process works at
@@ -48,12 +49,12 @@ _ENDINGS = {  # codes that refusals carry, behind the name of the format
     "-occurrence-precision": "the date of a dose is no day",
     "-dose-number": "the number of a dose is missing or no number",
 }
-UNABLE = (NotReplicaSet, NotAPackage, Refused, FhirError, OSError)
+UNABLE = (BadAddress, NotReplicaSet, NotAPackage, Refused, FhirError, OSError)
 
 
 def all_due(given: dict[str, Any], formats: Sequence[str], target: str | None, processes: int) -> dict[str, int]:
     """Issue whatever is due; return what was counted. Stop when the database or the keys cannot be used."""
-    settings = Settings(**given)
+    settings = configured(given)
     uri = settings.mongodb_uri
     if uri is None:
         stop("Where are the data? Give --mongodb-uri, or set FHIR_MONGODB_URI.")

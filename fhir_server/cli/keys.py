@@ -174,7 +174,7 @@ def _code(algorithm: str) -> int:
 
 
 def _secrets() -> Secrets:
-    from fhir_server.server import secrets_of  # takes longer to import than a list of keys to print
-    from fhir_server.settings import Settings
+    from fhir_server.cli.configuring import configured  # take longer to import than a list of keys to print
+    from fhir_server.server import secrets_of
 
-    return secrets_of(Settings())
+    return secrets_of(configured({}))

@@ -75,6 +75,8 @@ def load(
     missing = [path for path in paths if not path.exists()]
     if missing:
         stop(f"No such file or folder: {', '.join(map(str, missing))}")
+    if report is not None and sources.is_data(report):
+        stop(f"{report} holds FHIR data, which the report would destroy: name another file")
     try:
         if httpx.URL(url).scheme not in {"http", "https"}:
             stop(f"{url} is no address of a server, such as http://127.0.0.1:8080/fhir")

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import logging
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,22 +16,20 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 import uvicorn
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from uvicorn.supervisors import Multiprocess
 
 from fhir_server.cli import shipping
+from fhir_server.cli.configuring import configured
 from fhir_server.cli.ending import console, stop
 from fhir_server.definitions.package import NotAPackage
 from fhir_server.interactions import indexing
 from fhir_server.outcome import FhirError, Unavailable
 from fhir_server.server import Context, Server, start
 from fhir_server.settings import Settings
-from fhir_server.store import NotReplicaSet
+from fhir_server.store import BadAddress, NotReplicaSet
 from fhir_server.store.embedded import EmbeddedMongo
 from fhir_server.store.mongod import EmbeddedUnavailable
 from fhir_server.web.app import Application
@@ -39,7 +38,8 @@ from signing import development
 from signing.refusal import Refused
 
 log = logging.getLogger("fhir_server")
-UNABLE = (NotReplicaSet, NotAPackage, Refused, FhirError, OSError)  # why a server does not start
+UNABLE = (BadAddress, NotReplicaSet, NotAPackage, Refused, FhirError, OSError)  # why a server does not start
+_SECRET = re.compile(r"((?:password|authMechanismProperties)=)[^&]*", re.IGNORECASE)  # options of MongoDB's addresses
 
 
 def serve(
@@ -78,21 +78,6 @@ def serve(
             "Where shall the data be kept? Give --mongodb-uri mongodb://host/?replicaSet=rs0, "
             "or --embedded FOLDER for a MongoDB that starts and stops with the server."
         )
-
-
-def configured(given: dict[str, Any]) -> Settings:
-    """Return the settings of the environment and the command line; when they are not valid, say why and stop."""
-    try:
-        settings = Settings(**given)
-        ZoneInfo(settings.time_zone)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors()]
-        stop("These settings are not valid: " + "; ".join(problems))
-    except SettingsError as error:  # a tuple that is no JSON
-        stop(f"These settings are not valid: {error}; write it as a JSON array")
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        stop(f"These settings are not valid: time_zone: there is no zone {settings.time_zone}, write Asia/Ho_Chi_Minh")
-    return settings
 
 
 def refuse_exposure(settings: Settings) -> None:
@@ -237,8 +222,8 @@ def announce(settings: Settings, mongodb_uri: str) -> None:
 
 
 def _public(mongodb_uri: str) -> str:
-    """Return the address without user and password."""
-    return mongodb_uri.rpartition("@")[2]
+    """Return the address without user and password, also those that stand among its options."""
+    return _SECRET.sub(r"\1…", mongodb_uri.rpartition("@")[2])
 
 
 def worker() -> Application:

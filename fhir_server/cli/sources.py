@@ -74,6 +74,11 @@ def _first_type(file: Path) -> str | None:
     return found[1] if found else None
 
 
+def is_data(file: Path) -> bool:
+    """Return whether there is a file that begins as FHIR data does: nothing is to be written over it."""
+    return file.is_file() and _first_type(file) is not None
+
+
 class Unreadable(Exception):
     """A file, or the rest of it, cannot be read."""
 

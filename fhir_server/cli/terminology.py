@@ -33,7 +33,7 @@ def import_map(
     """Make a CodeSystem and a ConceptMap of a table of codes, such as the ministry's own vaccine catalogue.
 
     Columns: code, display, target_system, target_code, target_display, equivalence, comment; only code is needed.
-    Status 0: written; 1: lines are wrong, each is told; 2: the file cannot be read.
+    Status 0: written; 1: lines are wrong, each is told; 2: the file cannot be read, or not be written.
     """
     try:
         found = tabular.read(file.read_text("utf-8"))
@@ -61,7 +61,7 @@ def split(
 ) -> None:
     """Split a large CodeSystem into parts (content: fragment); stored, they count as one complete code system.
 
-    Status 0: written; 2: the file is no complete CodeSystem.
+    Status 0: written; 2: the file is no complete CodeSystem, or the parts cannot be written.
     """
     try:
         resource = wire.loads(file.read_bytes())
@@ -72,10 +72,16 @@ def split(
         "complete",
     ):
         stop(f"{file} is no CodeSystem with content 'complete'")
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = list(tabular.parts(resource, most))
-    for part in parts:
-        (folder / f"CodeSystem-{part['id']}.json").write_bytes(wire.dumps(part))
+    try:
+        parts = list(tabular.parts(resource, most))
+    except (AttributeError, KeyError, TypeError):
+        stop(f"{file} is not written as a CodeSystem: `fhir-server validate` tells where")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in parts:
+            (folder / f"CodeSystem-{part['id']}.json").write_bytes(wire.dumps(part))
+    except OSError as error:
+        stop(f"The parts cannot be written: {error}")
     console.print(f"{folder}: {len(parts)} parts", highlight=False)
 
 
@@ -85,4 +91,7 @@ def _write(output: Path, resources: list[dict[str, Any]]) -> None:
         for each in resources
     ]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-    output.write_bytes(orjson.dumps(bundle, option=orjson.OPT_INDENT_2))
+    try:
+        output.write_bytes(orjson.dumps(bundle, option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        stop(f"{output} cannot be written: {error}")

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from functools import partial
 from io import TextIOWrapper
@@ -84,6 +85,10 @@ def verify(
             _answer_all(batch, terms, processes or os.cpu_count() or 1)
             return
         found = [judge(text, terms) for text in texts_of(certificate or "")]
+    except BrokenPipeError:  # who reads the answers has had enough: no fault, and nobody to tell
+        raise
+    except BrokenProcessPool:
+        stop("A process that verified was killed, as happens where memory is short: the answers end before the batch")
     except (Refused, OSError, ValueError) as error:
         stop(str(error))
     for one in found:

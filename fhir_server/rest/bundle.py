@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/http.html#transaction · https://hl7.org/fhir/R4/bundle.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,13 +14,13 @@ import orjson
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.stamp import instant
 from fhir_server.outcome import BadRequest, FhirError, Issue, TooLarge, outcome
-from fhir_server.rest import links
+from fhir_server.rest import links, room
 from fhir_server.rest.interaction import Bundle, Interaction, Request, Stores, request, understand
+from fhir_server.rest.room import Dispatch as Dispatch
 from fhir_server.server import Context
 
 Json = dict[str, Any]
 TOGETHER = 32  # entries of one batch that are under way at once
-Dispatch = Callable[[Context, Interaction], Awaitable[Answer]]
 Authorise = Callable[[Context, Interaction], None]
 
 
@@ -111,6 +111,7 @@ async def batch(ctx: Context, entries: list[Json], dispatch: Dispatch) -> Answer
     """
     waiting = asyncio.Semaphore(TOGETHER)
     made = frozenset(full_url for entry in entries if (full_url := _made(entry)))
+    dispatch = room.within(dispatch)
 
     async def alone(position: int, entry: Json) -> bytes:
         async with waiting:

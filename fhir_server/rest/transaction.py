@@ -13,6 +13,7 @@ from fhir_server.interactions import conditional, patch, read, write
 from fhir_server.interactions.answer import Answer
 from fhir_server.interactions.conditional import Condition
 from fhir_server.outcome import BadRequest, FhirError, Issue, Unprocessable, outcome
+from fhir_server.rest import room
 from fhir_server.rest.bundle import (
     Authorise,
     Dispatch,
@@ -67,7 +68,7 @@ async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, aut
         checked = await _check(ctx, targets, resources)
         found = await _require_references(ctx, targets, checked)
         if not rehearsed:
-            await _rehearse(ctx, targets, dispatch)
+            await _rehearse(ctx, targets, room.within(dispatch))
             rehearsed = True
         writes: dict[int, list[Put]] = {}
         for number, target in enumerate(targets):
@@ -82,6 +83,7 @@ async def transaction(ctx: Context, entries: list[Json], dispatch: Dispatch, aut
             if taken.claim.startswith("#"):
                 released.add(taken.claim)
         else:
+            dispatch = room.within(dispatch)
             responses = [
                 await _response(ctx, target, writes[target.entry.position], dispatch, found[target.entry.position])
                 for target in targets

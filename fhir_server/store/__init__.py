@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/http.html
 
 from fhir_server.store.database import Limits, Store, connect
 from fhir_server.store.documents import LAST_SEQUENCE, Clock, Put, Stored, last_updated, sequence_at
-from fhir_server.store.failures import ClaimTaken, NotReplicaSet, VersionConflict
+from fhir_server.store.failures import BadAddress, ClaimTaken, NotReplicaSet, VersionConflict
 from fhir_server.store.indexing import Entry, Job, State
 from fhir_server.store.jobs import Jobs, Part, Progress
 from fhir_server.store.packages import Member, Record
@@ -15,6 +15,7 @@ from fhir_server.store.register import Certificate, Register, Revocation, Withdr
 __all__ = [
     "ID",
     "LAST_SEQUENCE",
+    "BadAddress",
     "Certificate",
     "ClaimTaken",
     "Clock",

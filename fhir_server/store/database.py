@@ -16,14 +16,14 @@ from typing import Any, Self
 
 from pymongo import AsyncMongoClient, ReadPreference, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import ConfigurationError, PyMongoError, ServerSelectionTimeoutError
 from pymongo.server_type import SERVER_TYPE
 
 from fhir_server.store.changes import Changes
 from fhir_server.store.closures import Closures
 from fhir_server.store.concepts import Concepts
 from fhir_server.store.documents import NODES, Put
-from fhir_server.store.failures import NotReplicaSet, answering
+from fhir_server.store.failures import BadAddress, NotReplicaSet, answering
 from fhir_server.store.indexing import Indexing
 from fhir_server.store.jobs import Jobs
 from fhir_server.store.layout import Document, Layout
@@ -159,7 +159,7 @@ class Store(Reads, Queries, Changes):
 async def connect(
     uri: str, database: str = "fhir", limits: Limits | None = None, counted: frozenset[str] = frozenset()
 ) -> Store:
-    """Return the store in `database` at `uri`; raise NotReplicaSet or Unavailable.
+    """Return the store in `database` at `uri`; raise BadAddress, NotReplicaSet or Unavailable.
 
     Commits of resources whose types are `counted` count up the generation of the definitions.
     """
@@ -192,7 +192,13 @@ def _client(uri: str, limits: Limits) -> AsyncMongoClient[Document]:
         "retryReads": True,
         "retryWrites": True,
     }
-    return AsyncMongoClient(uri, **options)
+    try:
+        return AsyncMongoClient(uri, **options)
+    except (ConfigurationError, ValueError):  # whose texts may quote the address
+        raise BadAddress(
+            "The address of the MongoDB cannot be read: write mongodb://USER:PASSWORD@HOST/?replicaSet=rs0, with"
+            " %40 for @, %2F for /, %3A for : and %25 for % in user and password"
+        ) from None
 
 
 async def _require_replica_set(client: AsyncMongoClient[Document]) -> None:

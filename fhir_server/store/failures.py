@@ -32,6 +32,10 @@ DUPLICATE_KEY = 11000  # code of the server: a unique index holds this key alrea
 TOO_LARGE = (10334, 17419, 17420)  # codes of the server: a document over 16 MiB
 
 
+class BadAddress(Exception):
+    """The address of the MongoDB cannot be read; the message says how one is written; this one has secrets."""
+
+
 class NotReplicaSet(Exception):
     """The MongoDB at the address given cannot do transactions; the message says how to make it able to."""
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from asyncio.subprocess import PIPE
 from base64 import b64encode
 from collections.abc import Callable
@@ -108,6 +110,47 @@ def test_a_large_batch_is_answered_in_its_order_by_several_processes(
         if answer["valid"]:
             assert answer["content"]["v"][0]["ci"] == f"URN:UVCI:01:VN:{number:032X}"
     assert several[1111]["error"]["code"] == "bad-line"
+
+
+async def _cut_short(folder: Path, keys: Path, key: SigningKey, cut: Callable[[int], None]) -> tuple[int, str]:
+    """Have several processes verify for some seconds, `cut` that short; return the status and what was said."""
+    text = line(hc1.issue(PAYLOAD, key, now()).text) + "\n"
+    (folder / "batch.ndjson").write_text(text * 20_000)
+    words = ("certificate", "verify", "--batch", "batch.ndjson", "--trust", str(keys), "--processes", "2")
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, *words, cwd=folder, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
+    assert process.stdout
+    assert process.stderr
+    await asyncio.wait_for(process.stdout.readline(), PATIENCE)  # all processes are at work
+    cut(process.pid)
+    await asyncio.wait_for(process.stdout.read(), PATIENCE)
+    said = (await process.stderr.read()).decode()
+    return await process.wait(), said
+
+
+async def test_ctrl_c_ends_all_processes_of_a_batch_without_a_word(tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    status, said = await _cut_short(tmp_path, keys, key, lambda pid: os.killpg(pid, signal.SIGINT))
+    assert (status, said.strip()) == (130, "")
+
+
+async def test_a_process_of_a_batch_that_is_killed_is_told(tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    def kill_one(pid: int) -> None:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(int(children[0]), signal.SIGKILL)
+
+    status, said = await _cut_short(tmp_path, keys, key, kill_one)
+    assert (status, "was killed" in said, "Traceback" in said) == (2, True, False), said
+
+
+async def test_who_has_read_enough_ends_a_batch_without_a_word(tmp_path: Path, keys: Path, key: SigningKey) -> None:
+    (tmp_path / "batch.ndjson").write_text((line(hc1.issue(PAYLOAD, key, now()).text) + "\n") * 200)
+    words = ("certificate", "verify", "--batch", "batch.ndjson", "--trust", str(keys))
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", 'set -o pipefail; "$@" | head -n 1', "-", *PROGRAM, *words, cwd=tmp_path, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert (process.returncode, out.count(b"\n"), err) == (1, 1, b"")
 
 
 BAD: dict[str, str] = {

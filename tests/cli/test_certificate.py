@@ -173,6 +173,13 @@ def test_an_unknown_signer_is_not_valid(tmp_path: Path, text: str) -> None:
     assert "Not authentic" in result.out
 
 
+async def test_a_terminal_without_vietnamese_letters_shows_the_verdict(tmp_path: Path, keys: Path, text: str) -> None:
+    words = ("certificate", "verify", text, "--trust", keys)
+    result = await run(*words, cwd=tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (result.status, result.out.startswith("VALID / H")) == (0, True), result
+    assert result.err == ""
+
+
 @pytest.mark.parametrize("given", ["no-such-file", "hello", "x" * 5000, ""], ids=["file", "word", "long", "nothing"])
 def test_what_is_neither_a_certificate_nor_a_file_is_told(tmp_path: Path, given: str) -> None:
     development.generate(tmp_path / "keys", datetime.now(UTC))

@@ -200,3 +200,19 @@ def test_a_report_that_cannot_be_written_is_noticed_at_once(tmp_path: Path, comm
     (tmp_path / "a.json").write_text(json.dumps(PATIENT))
     result = called(command, "a.json", "--report", "nowhere/report.json", cwd=tmp_path)
     assert (result.status, "report cannot be written" in result.err) == (2, True), result
+
+
+@pytest.mark.parametrize("command", ["validate", "load"])
+def test_a_report_is_not_written_over_data(tmp_path: Path, command: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(PATIENT))
+    result = called(command, "a.json", "--report", "a.json", cwd=tmp_path)
+    assert (result.status, "holds FHIR data" in result.err) == (2, True), result
+    assert json.loads((tmp_path / "a.json").read_text()) == PATIENT
+
+
+def test_a_report_takes_the_place_of_the_former_one(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({**PATIENT, "gender": PRIVATE}))
+    first = called("validate", ".", "--report", "report.json", cwd=tmp_path)
+    written = (tmp_path / "report.json").read_bytes()
+    assert called("validate", ".", "--report", "report.json", cwd=tmp_path) == first
+    assert (tmp_path / "report.json").read_bytes() == written

@@ -127,6 +127,26 @@ async def verified(client: httpx.AsyncClient, text: str) -> Json:
     return said
 
 
+WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
+    "of a list of keys": (("keys", "list"), {"FHIR_PORT": "http"}, "port"),
+    "of a new key": (("keys", "make", "keys"), {"FHIR_PACKAGES": "no list"}, "JSON array"),
+    "of bulk issue": (("certificate", "issue", "--all-due"), {"FHIR_TIME_ZONE": "Asia/Saigon2"}, "Asia/Ho_Chi_Minh"),
+    "address of the database": (
+        ("certificate", "issue", "--all-due"),
+        {"FHIR_MONGODB_URI": "mongodb://me:sec/ret@127.0.0.1:9/"},
+        "%2F for /",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_settings_that_are_not_valid_end_every_command_with_one_sentence(tmp_path: Path, case: str) -> None:
+    words, environment, said = WRONG[case]
+    result = called(*words, cwd=tmp_path, **environment)
+    assert (result.status, said in result.err, "ret@" in result.err) == (2, True, False), result
+    assert not (tmp_path / "keys").exists()
+
+
 @pytest.mark.parametrize("words", [(), ("--all-due",), ("p1", "--all-due")], ids=["nobody", "no database", "both"])
 def test_whom_to_certify_must_be_said(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert called("certificate", "issue", *words, cwd=tmp_path).status == 2

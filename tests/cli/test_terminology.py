@@ -50,6 +50,37 @@ def test_a_large_code_system_is_split(tmp_path: Path) -> None:
     assert {(part["content"], part["count"]) for part in parts} == {("fragment", 3)}
 
 
-def test_what_is_no_code_system_is_not_split(tmp_path: Path) -> None:
-    (tmp_path / "x.json").write_text('{"resourceType":"Patient"}')
-    assert called("terminology", "split", "x.json", "--into", "parts", cwd=tmp_path).status == 2
+COMPLETE = '{"resourceType":"CodeSystem","url":"http://example.org/x","content":"complete","concept":[{"code":"a"}]}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"resourceType":"Patient"}',
+        COMPLETE.replace("url", "uri"),
+        COMPLETE.replace('[{"code":"a"}]', '"a"'),
+        COMPLETE.replace('{"code":"a"}', "1"),
+        COMPLETE.replace('{"code":"a"}', '{"concept":[{"code":"b"}]}'),
+    ],
+    ids=["another type", "no URL", "concepts that are none", "a concept that is none", "a parent without a code"],
+)
+def test_what_is_no_code_system_is_not_split(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    result = called("terminology", "split", "x.json", "--into", "parts", cwd=tmp_path)
+    assert (result.status, "x.json is" in result.err, (tmp_path / "parts").exists()) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("import-map", "table.csv", *OPTIONS, "--output", "nowhere/catalogue.json"),
+        ("import-map", "table.csv", *OPTIONS, "--output", "."),
+        ("split", "x.json", "--into", "table.csv"),
+    ],
+    ids=["no folder", "a folder", "a file"],
+)
+def test_what_cannot_be_written_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "table.csv").write_text(TABLE)
+    (tmp_path / "x.json").write_text(COMPLETE)
+    result = called("terminology", *words, cwd=tmp_path)
+    assert (result.status, "cannot be written" in result.err) == (2, True)

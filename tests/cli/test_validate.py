@@ -127,6 +127,8 @@ def test_invented_people_are_valid_and_the_same_seed_invents_the_same(tmp_path: 
         (("--out", "file/o"), "file"),
         (("--out", "o", "--people", "0"), "people"),
         ((), "--out"),
+        (("--out", "o", "--today", "0001-01-01"), "from 1950 to 2100"),
+        (("--out", "o", "--today", "9999-12-31"), "from 1950 to 2100"),
     ],
     ids=str,
 )
@@ -134,6 +136,11 @@ def test_people_that_cannot_be_invented_are_refused(tmp_path: Path, words: tuple
     (tmp_path / "file").write_text("")
     result = called("demo-data", *words, cwd=tmp_path)
     assert (result.status, said in result.err) == (2, True), result
+
+
+@pytest.mark.parametrize("today", ["1950-01-01", "2100-12-31"])
+def test_people_are_invented_at_both_ends_of_the_time_for_it(tmp_path: Path, today: str) -> None:
+    assert called("demo-data", "--out", "o", "--people", "20", "--today", today, cwd=tmp_path).status == 0
 
 
 def test_a_dose_that_refers_to_nobody_is_valid_without_a_server(tmp_path: Path) -> None:

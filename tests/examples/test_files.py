@@ -2,6 +2,7 @@
 
 import gzip
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -101,6 +102,18 @@ def test_bundles_are_written_one_a_line_and_read_back(tmp_path: Path, name: str)
     text = path.read_bytes() if path.suffix == ".ndjson" else gzip.decompress(path.read_bytes())
     assert text == b"".join(files.line(bundle) for bundle in made)
     assert [files.line(bundle) for bundle in files.read(path)] == text.splitlines(keepends=True)
+
+
+def test_bundles_that_could_not_all_be_written_leave_no_file_and_the_former_one_as_it_was(tmp_path: Path) -> None:
+    def interrupted() -> Iterator[Resource]:
+        yield from bundles(2, 1, TODAY)
+        raise KeyboardInterrupt
+
+    path = tmp_path / "set.ndjson"
+    path.write_text("former")
+    with pytest.raises(KeyboardInterrupt):
+        files.write_bundles(interrupted(), path)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("set.ndjson", "former")]
 
 
 def test_resources_are_counted_by_type(tmp_path: Path) -> None:

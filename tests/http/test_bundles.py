@@ -123,3 +123,29 @@ async def test_representation_is_returned_when_asked_for(client: httpx.AsyncClie
 async def test_a_bundle_with_too_many_entries_is_refused(client: httpx.AsyncClient) -> None:
     answer = await post(client, bundle("batch", *[entry("GET", "Patient/x")] * 1001))
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("type", ["batch", "transaction"])
+async def test_the_answers_in_a_bundle_are_bounded_together(client: httpx.AsyncClient, type: str) -> None:
+    large = {"resourceType": "Binary", "contentType": "image/png", "data": "AAAA" * (3 * 1024 * 1024)}
+    id = (await client.post("/fhir/Binary", json=large)).json()["id"]
+    reads = [entry("GET", f"Binary/{id}") for _ in range(7)]
+    body = bundle(type, *reads, entry("POST", "Patient", {**PATIENT, "language": "vi"}))
+    before = (await client.get("/fhir/Patient?_summary=count")).json()["total"]
+    answer = await client.post("/fhir", json=body)
+    after = (await client.get("/fhir/Patient?_summary=count")).json()["total"]
+    if type == "transaction":
+        [issue] = answer.json()["issue"]
+        assert (answer.status_code, issue["code"], issue["expression"]) == (
+            422,
+            "too-costly",
+            ["Bundle.entry[5].request"],
+        )
+        assert after == before
+        return
+    responses = [row["response"] for row in answer.json()["entry"]]
+    statuses = sorted(response["status"] for response in responses)
+    assert statuses == ["200 OK"] * 5 + ["201 Created"] + ["422"] * 2
+    issue = next(response for response in responses if response["status"] == "422")["outcome"]["issue"][0]
+    assert issue["diagnostics"] != issue["details"]["text"] or "64 MiB" in issue["diagnostics"]
+    assert after == before + 1
