@@ -21,7 +21,7 @@ Key = tuple[str | int | None, ...]
 # What a client may change from one page to the next.
 FREE = PRESENTATION | {"_count", "_include", "_revinclude", "_total", "_summary", "_elements", "_explain"}
 SIGNATURE = 16  # bytes: 128 bits of HMAC-SHA256
-LONGEST = 4096
+LONGEST = 49152  # characters: five sort keys may each be a text of a thousand letters of four bytes
 
 
 def digest(query: Query) -> str:

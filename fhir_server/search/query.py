@@ -151,7 +151,7 @@ def _refusal(problems: list[Refused]) -> BadRequest | NotSupported:
 
 
 def _take(draft: _Draft, name: str, text: str) -> None:
-    if len(text) > TEXT:
+    if len(text) > TEXT and name != CURSOR:  # which `page` bounds
         raise _invalid(name, f"longer than {TEXT} characters", f"dài quá {TEXT} ký tự")
     if not text.strip():
         raise Refused(

@@ -117,6 +117,30 @@ async def test_a_cursor_works_for_its_own_search_only(client: httpx.AsyncClient)
         assert name in answer.json()["issue"][0]["diagnostics"]
 
 
+async def test_the_longest_texts_are_walked_through_in_order(client: httpx.AsyncClient) -> None:
+    tag = uuid.uuid4().hex[:8]
+    long = "\U00020000" * 600  # a letter of four bytes that folding leaves as it is
+    place = {"text": long, "city": long, "country": long, "state": long}
+    sorting = "name,address,address-city,address-country,address-state"
+    meta = {"tag": [{"system": SYSTEM, "code": tag}]}
+    rows = [
+        {"resourceType": "Organization", "id": f"{tag}-{n}", "meta": meta, "name": long + str(n), "address": [place]}
+        for n in range(3)
+    ]
+    answer = await client.post(
+        "/fhir", json=bundle("transaction", *(entry("PUT", f"Organization/{row['id']}", row) for row in rows))
+    )
+    assert answer.status_code == 200, answer.text
+    url: str | None = f"/fhir/Organization?_tag={SYSTEM}|{tag}&_sort={sorting}&_count=1"
+    seen = []
+    while url:
+        answer = await client.get(url)
+        assert answer.status_code == 200, answer.text
+        seen += ids(answer.json())
+        url = link(answer.json(), "next")
+    assert sorted(seen) == [f"{tag}-{n}" for n in range(3)]
+
+
 async def test_a_cursor_that_was_altered_is_refused(client: httpx.AsyncClient) -> None:
     tag = await stored(client, 2)
     url = link((await client.get(f"/fhir/Patient?_tag={tag}&_count=1")).json(), "next")
