@@ -61,10 +61,10 @@ def _single(others: Applied, rules: Rules, own: Mapping[str, Member]) -> Applied
 
     def apply(owner: Json, path: Path, walk: Walk) -> None:
         value = owner.get(name)
-        if value is None and (beside in owner or walk.must_support):
+        number = len(value) if type(value) is list else 0 if value is None else 1
+        if not number and (beside in owner or walk.must_support):
             others(owner, path, walk)
             return
-        number = len(value) if type(value) is list else 0 if value is None else 1
         if count is not None and not count.least <= number <= count.most:
             count.tell(number, path, walk)
         if not checks or not number:

@@ -267,6 +267,12 @@ def test_missing_must_support_elements_are_told_on_request() -> None:
     assert (issue.severity, issue.rule) == ("information", "Patient.gender:mustSupport")
 
 
+def test_an_empty_array_supports_nothing() -> None:
+    validator = Validator(Definitions(core_facts(), [profile({"id": "Patient.address", "mustSupport": True})]))
+    found = validator.validate({**ME, "address": []}, [f"{BASE}/own"], must_support=True).issues
+    assert [issue.rule for issue in found] == ["Patient.address:shape", "Patient.address:mustSupport"]
+
+
 LIMITS: list[tuple[Json, str, bool]] = [
     ({"minValueDate": "2000-01-01"}, "1999-12-31", False),
     ({"minValueDate": "2000-01-01"}, "2000-01-01", True),
