@@ -192,11 +192,14 @@ async def place(
     return own, current
 
 
-async def delete(ctx: Context, type: str, params: Params) -> Answer:
-    """Delete what satisfies the condition; raise PreconditionFailed when that is more than the settings allow."""
+async def delete(ctx: Context, type: str, params: Params, if_match: int | None = None) -> Answer:
+    """Delete what satisfies the condition; raise PreconditionFailed when that is more than the settings allow.
+
+    With `if_match` also when nothing does, or what does is of another version.
+    """
     wanted = await condition(ctx, type, params)
     for _ in range(write.ATTEMPTS):
-        tombstones = [write.tombstone(ctx, each) for each in await condemned(ctx, wanted)]
+        tombstones = [write.tombstone(ctx, each) for each in await condemned(ctx, wanted, if_match)]
         try:
             await write.commit(ctx, tombstones)
         except VersionConflict:
@@ -207,12 +210,22 @@ async def delete(ctx: Context, type: str, params: Params) -> Answer:
     raise contended(wanted)
 
 
-async def condemned(ctx: Context, wanted: Condition) -> list[Stored]:
-    """Return what a conditional delete removes; raise PreconditionFailed when that is more than the settings allow."""
+async def condemned(ctx: Context, wanted: Condition, if_match: int | None = None) -> list[Stored]:
+    """Return what a conditional delete removes; raise PreconditionFailed when that is more than the settings allow.
+
+    With `if_match` also when that is nothing, or of another version.
+    """
     most = ctx.server.settings.max_delete
     found = await matches(ctx, wanted, most + 1)
     if len(found) > most:
         raise too_many(wanted)
+    if if_match is not None and not found:
+        raise PreconditionFailed(
+            f"If-Match says version {if_match}, but no {wanted.type} matches the condition: nothing was deleted",
+            f"If-Match ghi phiên bản {if_match} nhưng không có {wanted.type} nào khớp điều kiện: chưa xóa gì",
+        )
+    for each in found:
+        write.require_version(each, each.type, each.id, if_match)
     return found
 
 

@@ -97,8 +97,8 @@ async def perform(ctx: Context, interaction: Interaction) -> Answer:  # noqa: C9
             return await patch.patch_match(ctx, type, params, changes, if_match)
         case Delete(type, id, if_match):
             return await write.delete(ctx, type, id, if_match)
-        case ConditionalDelete(type, params):
-            return await conditional.delete(ctx, type, params)
+        case ConditionalDelete(type, params, if_match):
+            return await conditional.delete(ctx, type, params, if_match)
         case History(type, id, params):
             return await history.history(ctx, type, id, list(params))
         case Search(type, params, within):

@@ -92,6 +92,7 @@ class Delete:
 class ConditionalDelete:
     type: str
     params: Params
+    if_match: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ def _type(said: Request, type: str) -> Interaction:
                 type, _condition(said), said.body, headers.if_match(said.headers), headers.only_new(said.headers)
             )
         case "DELETE":
-            return ConditionalDelete(type, _condition(said))
+            return ConditionalDelete(type, _condition(said), headers.if_match(said.headers))
         case "PATCH":
             return ConditionalPatch(type, _condition(said), said.body, headers.if_match(said.headers))
         case _:

@@ -152,7 +152,7 @@ async def _target(
     if wanted is None:
         return Target(entry, entry.key, current.get(entry.key) if entry.key else None)
     if isinstance(entry.interaction, ConditionalDelete):
-        return Target(entry, removed=tuple(await conditional.condemned(ctx, wanted)))
+        return Target(entry, removed=tuple(await conditional.condemned(ctx, wanted, entry.interaction.if_match)))
     if isinstance(entry.interaction, ConditionalPatch):
         match = patch.only(wanted, found[wanted])
         return Target(entry, (match.type, match.id), match)

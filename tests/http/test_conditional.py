@@ -211,6 +211,27 @@ async def test_a_conditional_delete_removes_its_only_match(client: httpx.AsyncCl
     assert (await client.get(f"{FHIR}/Patient/{id}")).status_code == 410
 
 
+@pytest.mark.parametrize("way", ["header", "batch", "transaction"])
+async def test_a_conditional_delete_minds_the_version(client: httpx.AsyncClient, way: str) -> None:
+    resource, condition = person()
+    url = (await client.post(f"{FHIR}/Patient", json=resource)).headers["location"].partition("/_history")[0]
+
+    async def delete(version: str) -> int:
+        if way == "header":
+            return (await client.delete(f"{FHIR}/Patient?{condition}", headers={"if-match": version})).status_code
+        asked = {"method": "DELETE", "url": f"Patient?{condition}", "ifMatch": version}
+        body = {"resourceType": "Bundle", "type": way, "entry": [{"request": asked}]}
+        answer = await client.post(FHIR, json=body)
+        row = answer.json()["entry"][0]["response"] if answer.status_code == 200 else {}
+        return int(row.get("status", str(answer.status_code)).partition(" ")[0])
+
+    assert await delete('W/"2"') == 412
+    assert (await client.get(url)).headers["etag"] == 'W/"1"'
+    assert await delete('W/"1"') == 204
+    assert await delete('W/"1"') == 412  # there is nothing of that version any more
+    assert (await client.get(url)).status_code == 410
+
+
 async def test_a_put_with_if_none_match_only_creates(client: httpx.AsyncClient) -> None:
     id = f"only-new-{next(_numbers)}"
     url, body, new = f"{FHIR}/Patient/{id}", {**PATIENT, "id": id}, {"if-none-match": "*"}
