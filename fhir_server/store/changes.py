@@ -16,6 +16,7 @@ from typing import TypeVar
 from fhir_server.store.documents import LAST_SEQUENCE, VERSION_PROJECTION, Stored, history_key, stored
 from fhir_server.store.failures import answering
 from fhir_server.store.layout import Collection, Document, Layout
+from fhir_server.store.weighing import collected
 
 _TOGETHER = 16  # types that are asked at the same moment
 Result = TypeVar("Result")
@@ -134,7 +135,7 @@ class Changes:
                 limit=limit,
                 max_time_ms=self._milliseconds,
             )
-            return await cursor.to_list()
+            return await collected(cursor)
 
 
 async def _each(types: Iterable[str], ask: Callable[[str], Awaitable[Result]]) -> list[Result]:

@@ -18,6 +18,7 @@ from fhir_server.store.explaining import Cost, explain
 from fhir_server.store.failures import answering
 from fhir_server.store.gathering import Gatherer
 from fhir_server.store.layout import Document, Layout
+from fhir_server.store.weighing import collected
 
 Condition = Mapping[str, Any]
 Key = tuple[Any, ...]  # the sort values (str, or None for "missing"), then the sequence
@@ -115,7 +116,7 @@ class Queries:
                 batch_size=lookup.limit + 1,
                 max_time_ms=self._milliseconds,
             )
-            return await cursor.to_list()
+            return await collected(cursor)
 
     async def _each(self, type: str, lookups: Sequence[Lookup]) -> list[list[Document]]:
         """Answer several lookups in one query: a union of what each of them finds, asked once when they are equal."""
@@ -210,7 +211,7 @@ class Queries:
             cursor = await self._layout.current(type).aggregate(
                 stages, batchSize=limit + 1, maxTimeMS=self._milliseconds
             )
-            documents = await cursor.to_list()
+            documents = await collected(cursor)
         return [_found(type, document, keys) for document in documents]
 
 

@@ -11,6 +11,7 @@ from fhir_server.store.documents import LAST_SEQUENCE, VERSION_PROJECTION, Store
 from fhir_server.store.failures import answering
 from fhir_server.store.gathering import Gatherer
 from fhir_server.store.layout import Collection, Document, Layout
+from fhir_server.store.weighing import collected
 
 TOGETHER = 500  # reads in one query
 FEW = 8  # reads that better join those of others than make a query of their own
@@ -92,7 +93,7 @@ class Reads:
                 condition["s"] = {"$gte": low, "$lt": high}
             with answering():
                 cursor = self._layout.history(type).find(condition).sort("_id", 1 if oldest_first else -1)
-                documents = await cursor.limit(missing).to_list()
+                documents = await collected(cursor.limit(missing))
             superseded = [stored(type, id, document) for document in documents]
         return [*superseded, *last][:limit] if oldest_first else [*last, *superseded]
 

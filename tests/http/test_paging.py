@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import httpx
 import pytest
 
+from fhir_server.store import weighing
 from tests.http.serving import PATIENT, bundle, dose, entry
 
 SYSTEM = "http://example.org/batch"
@@ -197,3 +198,31 @@ async def test_last_updated_finds_what_changed_since(client: httpx.AsyncClient) 
     since = (await client.get(f"/fhir/Patient?_tag={tag}&_lastUpdated=ge{moment}&_sort=_lastUpdated")).json()
     assert ids(since)[-1] == f"{tag}-02"
     assert f"{tag}-01" in ids(since)
+
+
+HEAVY = ["Binary?_tag={tag}", "Binary?_tag={tag}&_sort=_id", "?_type=Binary&_tag={tag}", "Binary/_history", "_history"]
+
+
+@pytest.mark.parametrize("query", [*HEAVY, "Binary/{tag}-0/_history"])
+async def test_a_page_of_too_many_bytes_is_refused_and_smaller_ones_are_not(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    tag = uuid.uuid4().hex[:8]
+    for n in (0, 1, 2, 0, 0, 0):
+        body = {"resourceType": "Binary", "id": f"{tag}-{n}", "contentType": "image/png", "data": "AAAA" * 100_000}
+        meta = {"meta": {"tag": [{"code": tag}, {"code": uuid.uuid4().hex}]}}
+        assert (await client.put(f"/fhir/Binary/{tag}-{n}", json=body | meta)).status_code in {200, 201}
+    monkeypatch.setattr(weighing, "LARGEST", weighing.MIB)
+    url = "/fhir/" + query.format(tag=tag)
+    answer = await client.get(url, headers={"accept-language": "vi"})
+    [issue] = answer.json()["issue"]
+    assert (answer.status_code, issue["code"]) == (422, "too-costly")
+    assert "_count" in issue["diagnostics"]
+    assert issue["details"]["text"] != issue["diagnostics"]
+    seen: list[str] = []
+    following: str | None = f"{url}{'&' if '?' in url else '?'}_count=1"
+    while following and len(seen) < 3:
+        page = (await client.get(following)).json()
+        seen += [row["resource"]["meta"]["versionId"] + row["resource"]["id"] for row in page["entry"]]
+        following = link(page, "next")
+    assert len(set(seen)) == 3
