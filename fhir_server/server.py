@@ -26,6 +26,7 @@ from signing.chains import Authorities
 from signing.keyring import Keyring
 from signing.keys import SignerSet
 from signing.keystore import Secrets
+from signing.refusal import Refused
 from signing.rules import Rulebook
 from signing.trust import TrustList
 
@@ -116,9 +117,11 @@ def definitions_of(settings: Settings) -> Definitions:
 
 
 def secrets_of(settings: Settings) -> Secrets:
-    """Return what opens the keystore; a file of the passphrase may end with a line break. Raise OSError."""
+    """Return what opens the keystore; a file of the passphrase may end with a line break. Raise OSError or Refused."""
     file, given, pin = settings.keys_passphrase_file, settings.keys_passphrase, settings.keys_pin
     passphrase = file.read_bytes().rstrip(b"\r\n") if file else given.get_secret_value().encode() if given else None
+    if file and not passphrase:  # what is encrypted with nothing lies open
+        raise Refused("no-passphrase", f"{file} holds no passphrase: write one into it")
     return Secrets(passphrase, pin.get_secret_value() if pin else None)
 
 

@@ -33,6 +33,7 @@ _LANES = 2  # parts of the job that a process works at
 _GARBAGE = 100_000  # objects made between two looks for garbage: a page of people has about as many
 _MEANINGS = {
     "people": "looked at",
+    "no-signer": "no key of the folder signs at this time: keys list tells",
     "dose-unsigned": "their facility has not signed a dose as it is now",
     "dose-in-future": "a dose lies in the future",
     "dose-before-birth": "a dose lies before the person was born",
@@ -58,6 +59,8 @@ def all_due(given: dict[str, Any], formats: Sequence[str], target: str | None, p
     uri = settings.mongodb_uri
     if uri is None:
         stop("Where are the data? Give --mongodb-uri, or set FHIR_MONGODB_URI.")
+    if settings.keys is None:
+        stop("Which keys shall sign? Give --keys, or set FHIR_KEYS.")
     try:
         job = asyncio.run(_begin(settings, uri, formats, target))
         begun = time.monotonic()

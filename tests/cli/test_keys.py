@@ -50,6 +50,16 @@ def test_a_request_goes_to_the_authority_and_no_secret_with_it(tmp_path: Path) -
     assert called("keys", "request", "keys", "--subject", "CN=x,C=VN", cwd=tmp_path).status == 2  # the name is taken
 
 
+@pytest.mark.parametrize("content", [b"", b"\n"], ids=["empty", "an empty line"])
+@pytest.mark.parametrize("command", [("make",), ("request", "--subject", "CN=x,C=VN")], ids=["make", "request"])
+def test_a_file_without_a_passphrase_leaves_no_key_open(
+    tmp_path: Path, command: tuple[str, ...], content: bytes
+) -> None:
+    (tmp_path / "passphrase").write_bytes(content)
+    refused = called("keys", *command, "keys", cwd=tmp_path, FHIR_KEYS_PASSPHRASE_FILE="passphrase")
+    assert (refused.status, "holds no passphrase" in refused.err, (tmp_path / "keys").exists()) == (2, True, False)
+
+
 @pytest.mark.parametrize("subject", ["Bộ Y tế", "CN=x,C=Việt Nam", "CN=x", ""])
 def test_a_subject_that_is_none_is_told_with_what_it_should_be(tmp_path: Path, subject: str) -> None:
     refused = called("keys", "request", "keys", "--subject", subject, cwd=tmp_path)
@@ -131,11 +141,6 @@ WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "of a list of keys": (("keys", "list"), {"FHIR_PORT": "http"}, "port"),
     "of a new key": (("keys", "make", "keys"), {"FHIR_PACKAGES": "no list"}, "JSON array"),
     "of bulk issue": (("certificate", "issue", "--all-due"), {"FHIR_TIME_ZONE": "Asia/Saigon2"}, "Asia/Ho_Chi_Minh"),
-    "address of the database": (
-        ("certificate", "issue", "--all-due"),
-        {"FHIR_MONGODB_URI": "mongodb://me:sec/ret@127.0.0.1:9/"},
-        "%2F for /",
-    ),
 }
 
 
@@ -143,10 +148,27 @@ WRONG: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
 def test_settings_that_are_not_valid_end_every_command_with_one_sentence(tmp_path: Path, case: str) -> None:
     words, environment, said = WRONG[case]
     result = called(*words, cwd=tmp_path, **environment)
-    assert (result.status, said in result.err, "ret@" in result.err) == (2, True, False), result
-    assert not (tmp_path / "keys").exists()
+    assert (result.status, said in result.err, (tmp_path / "keys").exists()) == (2, True, False), result
 
 
-@pytest.mark.parametrize("words", [(), ("--all-due",), ("p1", "--all-due")], ids=["nobody", "no database", "both"])
-def test_whom_to_certify_must_be_said(tmp_path: Path, words: tuple[str, ...]) -> None:
-    assert called("certificate", "issue", *words, cwd=tmp_path).status == 2
+def test_an_address_of_the_database_that_cannot_be_read_is_told_without_its_password(
+    tmp_path: Path, keys: Path
+) -> None:
+    words = ("certificate", "issue", "--all-due", "--keys", keys, "--mongodb-uri", "mongodb://me:sec/ret@127.0.0.1:9/")
+    result = called(*words, cwd=tmp_path)
+    assert (result.status, "%2F for /" in result.err, "ret@" in result.err) == (2, True, False), result
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--all-due"),
+        (("--all-due",), "--mongodb-uri"),
+        (("--all-due", "--mongodb-uri", "mongodb://127.0.0.1:9/"), "--keys"),
+        (("p1", "--all-due"), "Either"),
+    ],
+    ids=["nobody", "no database", "no keys", "both"],
+)
+def test_whom_to_certify_and_with_what_must_be_said(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    result = called("certificate", "issue", *words, cwd=tmp_path)
+    assert (result.status, said in result.err) == (2, True), result
