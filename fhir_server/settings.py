@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(description="Server processes", ge=1, le=64)] = 1
     base_url: Annotated[
         str | None,
-        Field(description="Public URL of the FHIR endpoint; none: from the request", pattern=r"^https?://[^/]"),
+        Field(description="Public URL of the FHIR endpoint; none: from the request", pattern=r"^(https?://[^/]|$)"),
     ] = None
     insecure_open: Annotated[
         bool, Field(description="Listen on an address other machines reach although nothing is authorised yet")
