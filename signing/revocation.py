@@ -114,6 +114,8 @@ def digest(data: bytes) -> bytes:
 def load(path: Path) -> Revoked:
     """Read a revocation list, or a folder of them (`.json`, `.bin`); raise Refused or OSError naming the file."""
     files = sorted(file for file in path.rglob("*") if file.suffix in (".json", ".bin")) if path.is_dir() else [path]
+    if not files:  # "nothing is revoked" is what a list says, not a folder where one should be
+        raise Refused("not-a-revocation-list", f"there is no revocation list (.json, .bin) in {path}")
     found = Revoked()
     for file in files:
         try:

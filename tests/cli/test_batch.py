@@ -241,6 +241,16 @@ def test_revocation_lists_are_consulted(tmp_path: Path, keys: Path, key: Signing
     assert called("certificate", "verify", text, *given, cwd=tmp_path).status == 1
 
 
+def test_a_folder_without_a_list_does_not_say_that_nothing_is_revoked(
+    tmp_path: Path, keys: Path, key: SigningKey
+) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "list.jws").write_text("in a form that is not read")
+    words = ("--trust", keys, "--revocation", "lists")
+    result = called("certificate", "verify", hc1.issue(PAYLOAD, key, now()).text, *words, cwd=tmp_path)
+    assert (result.status, "no revocation list" in result.err, result.out) == (2, True, "")
+
+
 @pytest.mark.parametrize(
     "words",
     [
