@@ -3,15 +3,13 @@
 https://hl7.org/fhirpath/N1/#functions · https://hl7.org/fhir/R4/fhirpath.html#functions
 """
 
-import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from fhir_server.fhirpath import functions
+from fhir_server.fhirpath import functions, patterns
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.functions import EMPTY, FALSE, TRUE, Bare, Values, boolean, logical
-from fhir_server.fhirpath.syntax import Unsupported
 
 # A collection of the focus and what is around it → a collection
 Evaluate = Callable[[Values, Around], Values]
@@ -107,10 +105,7 @@ def connective(operator: str, one: Truth, other: Truth) -> Truth:
 
 def matching(pattern: str) -> Function:
     """Compile `matches`; raise Unsupported when the pattern is no regular expression."""
-    try:
-        search = functions.anchored(pattern)
-    except re.error as error:
-        raise Unsupported(f"the regular expression {pattern!r}: {error}") from None
+    search = patterns.finding(pattern)
 
     def matches(values: Values, this: Values, around: Around) -> Values:
         if not values or type(values[0]) is not str:
@@ -203,14 +198,10 @@ def asking(answer: Callable[[Any, Around], bool | None]) -> Function:
 
 def replace_matches(pattern: str, text: str) -> Function:
     """Compile `replaceMatches`; raise Unsupported when the pattern is no regular expression."""
-    try:
-        compiled = re.compile(pattern or r"(?!)", re.DOTALL)  # nothing is found nowhere, and not everywhere
-    except re.error as error:
-        raise Unsupported(f"the regular expression {pattern!r}: {error}") from None
-    template = re.sub(r"\$(\d)", r"\\\1", text)
+    replace = patterns.replacing(pattern, text)
 
     def replaced(values: Values, this: Values, around: Around) -> Values:
-        return [compiled.sub(template, value) for value in values[:1] if type(value) is str]
+        return [replace(value) for value in values[:1] if type(value) is str]
 
     return replaced
 

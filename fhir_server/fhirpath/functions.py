@@ -172,15 +172,6 @@ def _moment(match: re.Match[str]) -> datetime | None:
         return None  # a leap second, or a day that the calendar does not have
 
 
-def anchored(pattern: str) -> Callable[[str], object]:
-    """Return the search for `pattern`: `.` is anything, `$` is the end and not also before a last line feed.
-
-    Raises re.error when it is no regular expression.
-    """
-    end = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda found: found.group(1) or r"\Z", pattern)
-    return re.compile(end, re.DOTALL).search
-
-
 def concatenated(left: Values, right: Values) -> str:
     """`&`: what is empty is an empty text."""
     return "".join(str(value) for value in (*left[:1], *right[:1]))

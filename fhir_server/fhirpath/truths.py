@@ -9,7 +9,7 @@ one, is left to them.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from fhir_server.fhirpath import calls, functions, scalars
+from fhir_server.fhirpath import calls, functions, patterns, scalars
 from fhir_server.fhirpath.around import Around
 from fhir_server.fhirpath.calls import Truth
 from fhir_server.fhirpath.code import Code, TooDeep
@@ -24,7 +24,7 @@ TEXTUAL: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "contains": ("{part} in {text}", str),
     "startsWith": ("{text}.startswith({part})", str),
     "endsWith": ("{text}.endswith({part})", str),
-    "matches": ("{part}({text}) is not None", functions.anchored),
+    "matches": ("{part}({text}) is not None", patterns.finding),
 }
 COMPARISONS: Final = frozenset({"=", "!=", *calls.ORDERS})
 
