@@ -56,9 +56,8 @@ _answer: Answer = str  # of a process that was begun
 def _begin(answer: Answer) -> None:
     global _answer
     _answer = answer
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all; the process that reads and writes ends the others
+    # Ctrl-C reaches all; the process that reads and writes ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _answered(lines: Sequence[str]) -> list[str]:
