@@ -8,6 +8,7 @@ from asyncio.subprocess import PIPE
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -118,7 +119,13 @@ async def _cut_short(folder: Path, keys: Path, key: SigningKey, cut: Callable[[i
     (folder / "batch.ndjson").write_text(text * 20_000)
     words = ("certificate", "verify", "--batch", "batch.ndjson", "--trust", str(keys), "--processes", "2")
     process = await asyncio.create_subprocess_exec(
-        *PROGRAM, *words, cwd=folder, stdout=PIPE, stderr=PIPE, start_new_session=True
+        *PROGRAM,
+        *words,
+        cwd=folder,
+        stdout=PIPE,
+        stderr=PIPE,
+        start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # which who runs in the background ignores
     )
     assert process.stdout
     assert process.stderr
