@@ -73,10 +73,9 @@ class Seen:
         def checked(value: Any, path: Path, walk: Walk) -> None:
             text = walk.written.get(id(value))
             if text is None:
-                try:
-                    text = (
-                        orjson.dumps(value, default=wire.exact) if type(value) is dict and path[3] <= MAX_DEPTH else b""
-                    )
+                fit = type(value) is dict and path[3] <= MAX_DEPTH
+                try:  # what `wire.dumps` does, without a word for what cannot be written
+                    text = orjson.dumps(value, default=wire.exact) if fit else b""
                 except TypeError:
                     text = b""  # what is wrong with it is for the check to tell
                 if len(text) > MAX_LENGTH:
