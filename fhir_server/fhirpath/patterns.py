@@ -35,7 +35,7 @@ def finding(pattern: str) -> Callable[[str], object]:
     """
     if not _steady(pattern):
         found = _linear(pattern)
-        return lambda text: found.search(text.encode())
+        return lambda text: found.search(_bytes(text))
     try:
         end = re.sub(r"(\\.|\[(?:\\.|[^\]\\])*\])|\$", lambda part: part.group(1) or r"\Z", pattern)
         return re.compile(end, re.DOTALL).search
@@ -48,18 +48,29 @@ def replacing(pattern: str, text: str) -> Callable[[str], str]:
     if not pattern:
         return lambda value: value  # nothing is found nowhere, and not everywhere
     found = _linear(pattern)
-    template = re.sub(r"\$(\d)", r"\\\1", text).encode()
+    parts = re.split(r"\$(\d)", text)  # texts, and between them the numbers of groups
+    if any(int(number) > found.groups for number in parts[1::2]):
+        raise Unsupported(f"the replacement {text!r}: the regular expression {pattern!r} has {found.groups} groups")
+    new = [int(part) if place % 2 else _bytes(part) for place, part in enumerate(parts)]
+
+    def written(match: "re2._Match") -> bytes:
+        return b"".join(part if isinstance(part, bytes) else match[part] or b"" for part in new)
 
     def replaced(value: str) -> str:
-        new: bytes = found.sub(template, value.encode())
-        return new.decode()
+        whole: bytes = found.sub(written, _bytes(value))
+        return whole.decode("utf-8", "surrogatepass")
 
     return replaced
 
 
+def _bytes(text: str) -> bytes:
+    """Return `text` for RE2; half a surrogate pair, which an expression may write as \\uD800, is no reason to fail."""
+    return text.encode("utf-8", "surrogatepass")
+
+
 def _linear(pattern: str) -> "re2._Regexp":
     try:
-        return re2.compile(pattern.encode(), _OPTIONS)
+        return re2.compile(_bytes(pattern), _OPTIONS)
     except re2.error as error:
         raise _no_pattern(pattern, error) from None
 

@@ -115,20 +115,20 @@ def check(rules: Sequence[Compiled]) -> Check:
     every = tuple(rules)
     of_shape: dict[tuple[str, ...], tuple[Compiled, ...]] = {}  # by the members of an object, those that it may break
 
+    def breakable(value: Json) -> tuple[Compiled, ...]:
+        shape = tuple(value)
+        found = of_shape.get(shape)
+        if found is None:
+            found = tuple(rule for rule in every if rule.idle is None or not rule.idle.isdisjoint(value))
+            if sum(map(len, shape)) <= MAX_NAMES:
+                if len(of_shape) >= MAX_SHAPES:
+                    of_shape.clear()
+                of_shape[shape] = found
+        return found
+
     def check(value: Any, path: Path, walk: Walk) -> None:
-        to_ask = every
-        if type(value) is dict:
-            shape = tuple(value)
-            found = of_shape.get(shape)
-            if found is None:
-                found = tuple(rule for rule in every if rule.idle is None or not rule.idle.isdisjoint(value))
-                if sum(map(len, shape)) <= MAX_NAMES:
-                    if len(of_shape) >= MAX_SHAPES:
-                        of_shape.clear()
-                    of_shape[shape] = found
-            to_ask = found
         around: Around | None = None
-        for rule in to_ask:
+        for rule in breakable(value) if type(value) is dict else every:
             if rule.alone is not None:
                 rule.alone(value, path, walk)
                 continue

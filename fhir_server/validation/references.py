@@ -49,8 +49,7 @@ def reference(element: str, targets: Iterable[str], definitions: Definitions, pr
             if match is not None:
                 target, id, version = match.groups()
                 walk.questions.append(Exists(target, id, version, path))
-                if kind is not None:
-                    _same(kind, target, element, path, walk)
+                _same(kind, target, element, path, walk)
                 kind = target
                 if target not in known:
                     _unknown_type(target, element, path, walk)

@@ -121,20 +121,9 @@ class Walk:
     """One validation on its way through a resource."""
 
     __slots__ = (
-        *(
-            "anchors",
-            "asked",
-            "base",
-            "best_practice",
-            "beyond",
-            "bundle",
-            "conditional",
-            "conforming",
-            "dated",
-            "days",
-        ),
-        *("defaults", "holder", "issues", "lookups", "must_support", "near", "open", "questions", "resource", "sought"),
-        *("suggestions", "today", "written"),
+        *("anchors", "asked", "base", "best_practice", "beyond", "bundle", "conditional", "conforming", "dated"),
+        *("days", "defaults", "holder", "issues", "lookups", "must_support", "near", "open", "questions"),
+        *("resource", "sought", "suggestions", "today", "written"),
     )
 
     def __init__(self, lookups: Lookups | None = None, today: str | None = None, best_practice: bool = False) -> None:

@@ -136,9 +136,8 @@ class Seen:
 
 def _ask(asked: Asked, path: Path, walk: Walk) -> None:
     for target, steps in asked.exist:
-        walk.questions.append(
-            tuple.__new__(Exists, (*target, _below(path, steps)))
-        )  # Exists(…) takes three times as long
+        # Exists(…) takes three times as long.
+        walk.questions.append(tuple.__new__(Exists, (*target, _below(path, steps))))
     for make, before, after, steps in asked.others:
         walk.asked.append(make((*before, _below(path, steps), *after)))
 

@@ -56,6 +56,17 @@ def test_refuses_what_is_no_pattern(pattern: str) -> None:
         patterns.finding(pattern)
 
 
+def test_refuses_a_group_that_the_pattern_has_not() -> None:
+    with pytest.raises(Unsupported, match="has 1 groups"):
+        patterns.replacing("(a)", "$2")
+
+
+def test_half_a_surrogate_pair_is_a_character_like_others() -> None:
+    assert patterns.finding("(a*)*b")("\ud800b")
+    assert not patterns.finding("(a*)*b")("a\ud800")
+    assert patterns.finding("(a*)*\ud800")("x\ud800")
+
+
 PARTS = st.sampled_from(
     ["a", "b", ".", "[ab]", "[^a]", r"\d", r"\.", "a{2}", "b*", "a+", "b?", "(a|b)", "(?:ab|b)", "|", "$"]
 )
@@ -77,6 +88,9 @@ def test_both_readers_find_the_same(parts: list[str], anchored: bool, text: str)
         ("N", "M", "Nguyễn", "Mguyễn"),
         (r"(\d+)/(\d+)", "$2-$1", "Số 3/2026", "Số 2026-3"),
         ("", "x", "abc", "abc"),
+        ("(a)|(b)", "[$1$2$0]", "ab", "[aa][bb]"),
+        ("a", "\\q\\", "ab", "\\q\\b"),
+        ("a", "\ud800", "a\udfff", "\ud800\udfff"),
         ("ễ", "e", "Nguyễn", "Nguyen"),
     ],
 )
